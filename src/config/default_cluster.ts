@@ -1,0 +1,53 @@
+/**
+ * The configuration that drafty uses where none is given: the text of `cluster.toml`, so that the executable needs
+ * no file beside it. A test holds the two equal.
+ *
+ * @module
+ */
+
+/** What error messages and the start of a node call it. */
+export const DEFAULT_CLUSTER_SOURCE = "the built-in cluster.toml";
+
+export const DEFAULT_CLUSTER_TOML =
+  `# A drafty cluster. Every node and every client of a cluster reads the same file.
+# Without a ./cluster.toml and without --config, drafty uses exactly this one, which is built in.
+
+[cluster]
+# The name of the cluster, 1 to 64 bytes of text. It is written into each data directory, and nodes refuse
+# messages of another cluster.
+id = "drafty"
+
+# How often a leader lets its followers know that it is alive, in milliseconds.
+heartbeat_ms = 30
+
+# A node that has not heard from a leader for a random time between these two stands for election. The first is
+# at least 5 times heartbeat_ms, so that a few late heartbeats do not cost a leader its place; the second is
+# larger, so that not all nodes stand at once.
+election_timeout_ms = [180, 360]
+
+[storage]
+# Node N keeps its data in directory/N, seen from where the node is started. \`--data\` goes before it.
+directory = "data"
+
+# One [[nodes]] for each node, at most 7. An odd number is best: of 3 nodes 1 may fail, of 5 nodes 2.
+# \`host\` is where the other nodes and the clients find it. \`peer_port\` is for the nodes among themselves,
+# \`client_port\` for clients.
+
+[[nodes]]
+id = 1
+host = "127.0.0.1"
+peer_port = 8001
+client_port = 9001
+
+[[nodes]]
+id = 2
+host = "127.0.0.1"
+peer_port = 8002
+client_port = 9002
+
+[[nodes]]
+id = 3
+host = "127.0.0.1"
+peer_port = 8003
+client_port = 9003
+`;

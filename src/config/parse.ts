@@ -1,0 +1,155 @@
+/**
+ * From the text of a `cluster.toml` to a {@linkcode ClusterConfig}, or to an error that says what to change.
+ *
+ * @module
+ */
+import { parse } from "@std/toml";
+import { MAX_CLUSTER_ID_BYTES, MAX_HOST_BYTES } from "../../packraft/limits.ts";
+import type { ClusterConfig, NodeAddress } from "./cluster_config.ts";
+import { ConfigError } from "./config_error.ts";
+import { Table } from "./fields.ts";
+import { type TomlLines, tomlLines } from "./toml_lines.ts";
+
+/** The most nodes of a cluster: each more makes every write wait for more of them. */
+export const MAX_NODES = 7;
+/** The largest id of a node. */
+export const MAX_NODE_ID = 65_535;
+/** A lost heartbeat or two must not start an election (the same rule as etcd's). */
+const MIN_HEARTBEATS_PER_ELECTION_TIMEOUT = 5;
+const MAX_HEARTBEAT_MS = 10_000;
+const MAX_ELECTION_TIMEOUT_MS = 600_000;
+const MAX_DIRECTORY_BYTES = 4_096;
+
+const PORT = { min: 1, max: 65_535, what: "a port" };
+
+/**
+ * Reads a configuration.
+ *
+ * @param source what errors call it: the path of the file
+ * @throws {ConfigError} for whatever is wrong, with its line
+ */
+export function parseClusterConfig(text: string, source: string): ClusterConfig {
+  const lines = tomlLines(text);
+  const root = new Table("", parsed(text, source), source, lines);
+  refuseRepetition(lines, source);
+  root.allowOnly(["cluster", "storage", "nodes"]);
+
+  const cluster = root.table("cluster");
+  cluster.allowOnly(["id", "heartbeat_ms", "election_timeout_ms"]);
+  const storage = root.table("storage");
+  storage.allowOnly(["directory"]);
+  const heartbeatMs = cluster.has("heartbeat_ms")
+    ? cluster.wholeNumber("heartbeat_ms", {
+      min: 1,
+      max: MAX_HEARTBEAT_MS,
+      what: "a whole number of milliseconds",
+    })
+    : 30;
+  return {
+    source,
+    clusterId: cluster.has("id") ? cluster.text("id", MAX_CLUSTER_ID_BYTES) : "drafty",
+    heartbeatMs,
+    electionTimeoutMs: electionTimeoutOf(cluster, heartbeatMs),
+    storageDirectory: storage.has("directory") ? storage.text("directory", MAX_DIRECTORY_BYTES) : "data",
+    nodes: nodesOf(root, source),
+  };
+}
+
+function parsed(text: string, source: string): Record<string, unknown> {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const place = /line (\d+), column (\d+)/.exec(error.message);
+    const problem = error.message.replaceAll(/Parse error on line \d+, column \d+: /g, "").split("\n")[0];
+    throw new ConfigError(
+      `${source}:${place === null ? "" : `${place[1]}:${place[2]}:`} not valid TOML: ${problem}`,
+    );
+  }
+}
+
+/** TOML forbids it; the parser silently takes the last, which need not be the one that was meant. */
+function refuseRepetition({ repeated }: TomlLines, source: string): void {
+  if (repeated === undefined) return;
+  throw new ConfigError(
+    `${source}:${repeated.line}: ${repeated.path} stands on line ${repeated.firstLine} already; remove one of the two`,
+  );
+}
+
+function electionTimeoutOf(cluster: Table, heartbeatMs: number): ClusterConfig["electionTimeoutMs"] {
+  const key = "election_timeout_ms";
+  const least = heartbeatMs * MIN_HEARTBEATS_PER_ELECTION_TIMEOUT;
+  // Left out, it follows the heartbeat: with its default of 30 ms that is [180, 360].
+  if (!cluster.has(key)) return { min: heartbeatMs * 6, max: heartbeatMs * 12 };
+  const [min, max] = cluster.pair(key, {
+    min: 1,
+    max: MAX_ELECTION_TIMEOUT_MS,
+    what: "a whole number of milliseconds",
+  });
+  if (min < least) {
+    throw cluster.wrong(
+      key,
+      `starts below ${MIN_HEARTBEATS_PER_ELECTION_TIMEOUT} × heartbeat_ms; give a minimum of ${least} or more`,
+    );
+  }
+  if (max <= min) {
+    throw cluster.wrong(key, "leaves no room for chance; give a maximum above the minimum, best twice it");
+  }
+  return { min, max };
+}
+
+function nodesOf(root: Table, source: string): NodeAddress[] {
+  const tables = root.tables("nodes");
+  if (tables.length === 0) {
+    throw new ConfigError(`${source}: there are no nodes; give at least one [[nodes]] table`);
+  }
+  if (tables.length > MAX_NODES) {
+    throw new ConfigError(`${source}: there are ${tables.length} nodes; give at most ${MAX_NODES}`);
+  }
+  const users = new Map<string, string>();
+  const ids = new Map<number, string>();
+  return tables.map((table) => {
+    const node = nodeOf(table);
+    const sameId = ids.get(node.id);
+    if (sameId !== undefined) throw table.wrong("id", `is the id of ${sameId} too; give each node its own`);
+    ids.set(node.id, table.path);
+    for (const [key, port] of [["peer_port", node.peerPort], ["client_port", node.clientPort]] as const) {
+      const address = `${node.host.toLowerCase()} ${port}`;
+      const user = users.get(address);
+      if (user !== undefined) {
+        throw table.wrong(key, `on ${node.host} is ${user} too; give each its own port`);
+      }
+      users.set(address, `${table.path}.${key}`);
+    }
+    return node;
+  });
+}
+
+function nodeOf(table: Table): NodeAddress {
+  table.allowOnly(["id", "host", "peer_port", "client_port"]);
+  return {
+    id: table.wholeNumber("id", { min: 1, max: MAX_NODE_ID, what: "a node id" }),
+    host: hostOf(table),
+    peerPort: table.wholeNumber("peer_port", PORT),
+    clientPort: table.wholeNumber("client_port", PORT),
+  };
+}
+
+function hostOf(table: Table): string {
+  const host = table.text("host", MAX_HOST_BYTES);
+  if (/^[^:]+:\d+$/.test(host)) {
+    throw table.wrong(
+      "host",
+      "has a port in it; give the host alone and the ports as peer_port and client_port",
+    );
+  }
+  const isName = /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(host);
+  const isIpv6 = /^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$/.test(host);
+  if (!isName && !isIpv6) {
+    throw table.wrong(
+      "host",
+      'is no host name or IP address; give one such as "127.0.0.1" or "node1.example"',
+    );
+  }
+  return host;
+}

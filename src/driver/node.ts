@@ -1,0 +1,317 @@
+/**
+ * A node on this machine: sockets, files and timers around a {@linkcode Replica}.
+ *
+ * Everything that arrives in one turn of the event loop is taken in first and then flushed together, so that one
+ * sync covers all of it: the busier a node is, the more writes share a sync.
+ *
+ * @module
+ */
+import type { ClientRequest, PeerMessage } from "../../packraft/mod.ts";
+import { encodePacket } from "../../packraft/mod.ts";
+import type { ClusterConfig } from "../config/mod.ts";
+import type { RaftEvent } from "../raft/mod.ts";
+import {
+  Replica,
+  sentenceOfEvent,
+  sentenceOfPeerMessage,
+  sentenceOfRequest,
+  sentenceOfResponse,
+} from "../replica/mod.ts";
+import { DataDirectory } from "../storage/data_directory.ts";
+import { StorageError } from "../storage/errors.ts";
+import { Alarm } from "./alarm.ts";
+import { ClientListener } from "./client_listener.ts";
+import { DenoFileSystem } from "./deno_file_system.ts";
+import { listenOn } from "./listen.ts";
+import { type Log, stderrLog, TroubleLog } from "./log_sink.ts";
+import { LuidSource } from "./luids.ts";
+import { PeerLink } from "./peer_link.ts";
+import { PeerListener } from "./peer_listener.ts";
+
+/** How long a connection to a peer stays open after the last message. Measured: `bench/linger`. */
+const LINGER_MS = 5;
+/** How long connecting to a peer or one write to it may take. */
+const STALL_MS = 1_000;
+const MAX_QUEUED_BYTES_PER_PEER = 16 * 1024 * 1024;
+const MAX_PENDING_REQUESTS = 65_536;
+const MAX_APPEND_BYTES = 1024 * 1024;
+const MAX_INFLIGHT_APPENDS = 64;
+/** How long answers may take to leave when a node stops. */
+const STOP_GRACE_MS = 500;
+/** The exit code for what must not happen: sysexits' "internal software error". */
+const EXIT_INTERNAL = 70;
+
+export interface NodeOptions {
+  readonly config: ClusterConfig;
+  readonly node: number;
+  readonly dataDirectory: string;
+  /** Whether each message between nodes, or of a client, is logged as a sentence. */
+  readonly serverMsgs?: boolean;
+  readonly clientMsgs?: boolean;
+  readonly log?: Log;
+}
+
+/** How a node came to its end. */
+export interface NodeEnd {
+  readonly exitCode: number;
+  readonly reason: string;
+}
+
+export interface RunningNode {
+  /** Stops cleanly: answers what it can, seals the log, lets go of the directory. */
+  stop(): Promise<void>;
+  /** Resolves when the node has stopped, for whatever reason. */
+  readonly ended: Promise<NodeEnd>;
+}
+
+/**
+ * Starts a node: recovers its log, then listens.
+ *
+ * @throws errors with an `exitCode` and a one-line message: configuration, data directory, identity, corruption,
+ * a port that is in use
+ */
+export function startNode(options: NodeOptions): Promise<RunningNode> {
+  // A promise so that a later version may start up without blocking; today all of it is synchronous.
+  return new Promise((resolve) => resolve(new Node(options)));
+}
+
+class Node implements RunningNode {
+  readonly #options: NodeOptions;
+  readonly #log: Log;
+  readonly #luids = new LuidSource();
+  readonly #directory: DataDirectory;
+  readonly #replica: Replica;
+  readonly #peerListener: PeerListener;
+  readonly #clientListener: ClientListener;
+  readonly #links: ReadonlyMap<number, PeerLink>;
+  readonly #alarm: Alarm;
+  readonly #end = Promise.withResolvers<NodeEnd>();
+  #isFlushDue = false;
+  #hasEnded = false;
+
+  constructor(options: NodeOptions) {
+    this.#options = options;
+    const log = options.log ?? stderrLog();
+    this.#log = (line) => log(`node ${options.node} ${line}`);
+    const trouble = new TroubleLog(this.#log, now);
+    const self = addressOf(options);
+    // Ports before files: a second start of the same node says so without touching its data.
+    const peerListener = listenOn(self.host, self.peerPort, "peer");
+    try {
+      const clientListener = listenOn(self.host, self.clientPort, "client");
+      try {
+        this.#directory = openDirectory(options);
+      } catch (error) {
+        clientListener.close();
+        throw error;
+      }
+      this.#logRecovery();
+      this.#replica = this.#makeReplica();
+      this.#alarm = new Alarm(() => this.#wake(), now);
+      this.#links = new Map(this.#peers().map((peer) => [peer.id, this.#linkTo(peer, trouble)]));
+      const shared = { luids: this.#luids, trouble, now };
+      this.#peerListener = new PeerListener({
+        ...shared,
+        listener: peerListener,
+        clusterId: options.config.clusterId,
+        node: options.node,
+        peers: this.#peers().map((peer) => peer.id),
+        receive: (from, message, luid) => this.#receive(from, message, luid),
+      });
+      this.#clientListener = new ClientListener({
+        ...shared,
+        listener: clientListener,
+        request: (luid, request) => this.#request(luid, request),
+      });
+    } catch (error) {
+      peerListener.close();
+      throw error;
+    }
+    this.#wake();
+  }
+
+  get ended(): Promise<NodeEnd> {
+    return this.#end.promise;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#replica.stop();
+    this.#alarm.cancel();
+    this.#peerListener.close();
+    for (const link of this.#links.values()) link.close();
+    await this.#clientListener.close(STOP_GRACE_MS);
+    try {
+      this.#directory.close();
+      this.#end.resolve({ exitCode: 0, reason: "stopped" });
+    } catch (error) {
+      this.#end.resolve(endOf(error));
+    }
+  }
+
+  /** Ends at once, without another promise to anyone: what the disk holds is no longer known. */
+  #fail(error: unknown): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    const end = endOf(error);
+    this.#alarm.cancel();
+    this.#peerListener.close();
+    for (const link of this.#links.values()) link.close();
+    void this.#clientListener.close(0);
+    this.#end.resolve(end);
+  }
+
+  // ---------------------------------------------------------------------------------- what arrives
+
+  #receive(from: number, message: PeerMessage, luid: string): void {
+    if (this.#hasEnded) return;
+    if (this.#options.serverMsgs) {
+      this.#log(
+        `${this.#luids.next("peer-message")} (${luid} there) node ${from} says: ${
+          sentenceOfPeerMessage(message)
+        }`,
+      );
+    }
+    this.#takeIn(() => this.#replica.receive(from, message));
+  }
+
+  #request(luid: string, request: ClientRequest): void {
+    if (this.#hasEnded) return;
+    if (this.#options.clientMsgs) this.#log(`${luid} a client asks: ${sentenceOfRequest(request)}`);
+    this.#takeIn(() => this.#replica.request(luid, request));
+  }
+
+  #wake(): void {
+    this.#takeIn(() => {});
+  }
+
+  /** Takes something in and sees to it that a flush follows, after all else that arrived in this turn. */
+  #takeIn(take: () => void): void {
+    try {
+      if (!this.#isFlushDue) {
+        this.#replica.advance(now());
+        this.#isFlushDue = true;
+        queueMicrotask(() => this.#flush());
+      }
+      take();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #flush(): void {
+    this.#isFlushDue = false;
+    if (this.#hasEnded) return;
+    try {
+      this.#replica.flush();
+      this.#alarm.setBy(this.#replica.nextWakeMs());
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  // ----------------------------------------------------------------------------------- what leaves
+
+  #send(to: number, message: PeerMessage): void {
+    const luid = this.#luids.next("peer-message");
+    if (this.#options.serverMsgs) this.#log(`${luid} tells node ${to}: ${sentenceOfPeerMessage(message)}`);
+    const envelope = { clusterId: this.#options.config.clusterId, from: this.#options.node, to, luid };
+    this.#links.get(to)?.send(encodePacket({ family: "peer", envelope, message }));
+  }
+
+  #tell(event: RaftEvent): void {
+    // Commits are as many as writes: they are in the messages for those who want to see each.
+    if (event.kind !== "committed") this.#log(sentenceOfEvent(event));
+  }
+
+  // ----------------------------------------------------------------------------------- how it is made
+
+  #makeReplica(): Replica {
+    const { config, node, clientMsgs } = this.#options;
+    return new Replica(
+      {
+        raft: {
+          id: node,
+          voters: config.nodes.map((member) => member.id),
+          heartbeatMs: config.heartbeatMs,
+          electionTimeoutMs: config.electionTimeoutMs,
+          maxAppendBytes: MAX_APPEND_BYTES,
+          maxInflightAppends: MAX_INFLIGHT_APPENDS,
+          random: Math.random,
+        },
+        log: this.#directory.log,
+        addresses: new Map(config.nodes.map((member) => [member.id, member])),
+        maxPendingRequests: MAX_PENDING_REQUESTS,
+      },
+      {
+        send: (to, message) => this.#send(to, message),
+        answer: (luid, responses) => {
+          if (!clientMsgs) return this.#clientListener.answer(luid, responses);
+          this.#clientListener.answer(luid, this.#shownResponses(luid, responses));
+        },
+        tell: (event) => this.#tell(event),
+      },
+      now(),
+    );
+  }
+
+  *#shownResponses<Response extends Parameters<typeof sentenceOfResponse>[0]>(
+    luid: string,
+    responses: Iterable<Response>,
+  ): Generator<Response> {
+    for (const response of responses) {
+      this.#log(`${luid} is answered: ${sentenceOfResponse(response)}`);
+      yield response;
+    }
+  }
+
+  #peers(): ClusterConfig["nodes"] {
+    return this.#options.config.nodes.filter((member) => member.id !== this.#options.node);
+  }
+
+  #linkTo(peer: ClusterConfig["nodes"][number], trouble: TroubleLog): PeerLink {
+    return new PeerLink({
+      host: peer.host,
+      port: peer.peerPort,
+      lingerMs: LINGER_MS,
+      stallMs: STALL_MS,
+      maxQueuedBytes: MAX_QUEUED_BYTES_PER_PEER,
+      onLoss: (reason, messageCount) =>
+        trouble.say(
+          `link ${peer.id}`,
+          `cannot send to node ${peer.id} at ${peer.host}:${peer.peerPort}: ${reason} (${messageCount} messages lost)`,
+        ),
+    });
+  }
+
+  #logRecovery(): void {
+    const { hardState, entries } = this.#directory.log.recovered;
+    const { cutBytes } = this.#directory.log.report;
+    const cut = cutBytes > 0 ? `; a torn tail of ${cutBytes} B was cut` : "";
+    this.#log(`has a log of ${entries.length} entries, is in term ${hardState.currentTerm}${cut}`);
+  }
+}
+
+function now(): number {
+  return performance.now();
+}
+
+function addressOf(options: NodeOptions): ClusterConfig["nodes"][number] {
+  const self = options.config.nodes.find((member) => member.id === options.node);
+  if (self === undefined) throw new RangeError(`node ${options.node} is not in the configuration`);
+  return self;
+}
+
+function openDirectory(options: NodeOptions): DataDirectory {
+  const directoryId = crypto.getRandomValues(new Uint8Array(16));
+  const { clusterId } = options.config;
+  const identity = { clusterId, node: options.node, directoryId };
+  return DataDirectory.open(new DenoFileSystem(), options.dataDirectory, identity);
+}
+
+function endOf(error: unknown): NodeEnd {
+  if (error instanceof StorageError) return { exitCode: error.exitCode, reason: error.message };
+  const reason = error instanceof Error ? error.message : String(error);
+  return { exitCode: EXIT_INTERNAL, reason: `internal error, please report it: ${reason}` };
+}

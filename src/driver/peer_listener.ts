@@ -1,0 +1,103 @@
+/**
+ * The port for peers. It takes messages from nodes of its own cluster, and answers nothing: a reply is a message
+ * of its own on a connection of its own.
+ *
+ * Nobody is trusted to be a peer: what is not packraft, not of this cluster, not from a member or not for this node
+ * closes the connection and changes nothing.
+ *
+ * @module
+ */
+import { type Packet, PacketReader, PackraftError, type PeerMessage } from "../../packraft/mod.ts";
+import { acceptAll } from "./accept_loop.ts";
+import { ConnectionTable, TrackedConnection } from "./connection_table.ts";
+import type { TroubleLog } from "./log_sink.ts";
+import type { LuidSource } from "./luids.ts";
+import { closeQuietly, isSocketError, readPackets } from "./sockets.ts";
+
+const MAX_CONNECTIONS = 256;
+const IDLE_LIMIT_MS = 5_000;
+const FRAME_LIMIT_MS = 5_000;
+
+export interface PeerListenerOptions {
+  readonly listener: Deno.TcpListener;
+  readonly clusterId: string;
+  readonly node: number;
+  /** The other nodes' ids. */
+  readonly peers: readonly number[];
+  readonly luids: LuidSource;
+  readonly trouble: TroubleLog;
+  readonly now: () => number;
+  readonly receive: (from: number, message: PeerMessage, luid: string) => void;
+}
+
+/** A message that this node must not take. */
+class IdentityProblem extends Error {}
+
+export class PeerListener {
+  readonly #options: PeerListenerOptions;
+  readonly #table: ConnectionTable<TrackedConnection>;
+
+  constructor(options: PeerListenerOptions) {
+    this.#options = options;
+    this.#table = new ConnectionTable({
+      maxConnections: MAX_CONNECTIONS,
+      frameLimitMs: FRAME_LIMIT_MS,
+      idleLimitMs: IDLE_LIMIT_MS,
+      now: options.now,
+      onClosed: (kind, luid, detail) => options.trouble.say(`peer ${kind}`, `${luid}: closed, ${detail}`),
+    });
+    void acceptAll(
+      options.listener,
+      (connection) => void this.#serve(connection),
+      (error) => options.trouble.say("peer accept", `peer port: cannot accept: ${error.message}`),
+    );
+  }
+
+  close(): void {
+    closeQuietly(this.#options.listener);
+    this.#table.closeAll();
+  }
+
+  async #serve(connection: Deno.TcpConn): Promise<void> {
+    const { luids, now, trouble } = this.#options;
+    const luid = luids.next("peer-connection");
+    const tracked = new TrackedConnection(luid, connection, now);
+    this.#table.add(tracked);
+    try {
+      const reader = new PacketReader({ families: ["peer"] });
+      await readPackets(connection, reader, (packet) => this.#take(packet), tracked);
+    } catch (error) {
+      if (error instanceof PackraftError) {
+        trouble.say(`peer ${error.code}`, `${luid}: closed, ${error.message}`);
+      } else if (error instanceof IdentityProblem) {
+        trouble.say("peer identity", `${luid}: closed, identity: ${error.message}`);
+      } else if (!isSocketError(error)) {
+        throw error;
+      }
+    } finally {
+      this.#table.delete(tracked);
+      closeQuietly(connection);
+    }
+  }
+
+  #take(packet: Packet): void {
+    if (packet.family !== "peer") return; // the reader accepts no other
+    const { clusterId, node, peers, receive } = this.#options;
+    const { envelope, message } = packet;
+    if (envelope.clusterId !== clusterId) {
+      throw new IdentityProblem(`message of cluster "${envelope.clusterId}", this is "${clusterId}"`);
+    }
+    if (envelope.to !== node) {
+      throw new IdentityProblem(
+        `message for node ${envelope.to}, this is node ${node}; are addresses swapped?`,
+      );
+    }
+    if (!peers.includes(envelope.from)) {
+      const members = peers.join(", ");
+      throw new IdentityProblem(
+        `message from node ${envelope.from}; the other members are ${members || "none"}`,
+      );
+    }
+    receive(envelope.from, message, envelope.luid);
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Reading and writing connections: the few loops that the listeners and the peer transport share.
+ *
+ * @module
+ */
+import { type Packet, PacketReader } from "../../packraft/mod.ts";
+
+const READ_BYTES = 64 * 1024;
+/** A read that fills less than this is copied, so that its buffer can be used again. */
+const COPY_UP_TO_BYTES = 16 * 1024;
+
+/** Writes all of `bytes`: one write may take less. */
+export async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < bytes.length;) {
+    offset += await connection.write(offset === 0 ? bytes : bytes.subarray(offset));
+  }
+}
+
+/** Reads packets until the other side closes. Throws `PackraftError` for what is no packet, and socket errors. */
+export async function readPackets(
+  connection: Deno.Conn,
+  reader: PacketReader,
+  take: (packet: Packet) => Promise<void> | void,
+  progress: ReadProgress,
+): Promise<void> {
+  let buffer = new Uint8Array(READ_BYTES);
+  for (;;) {
+    const count = await connection.read(buffer);
+    if (count === null) break;
+    // What packets carry shares the memory of the bytes pushed, so those are never written to again.
+    if (count <= COPY_UP_TO_BYTES) {
+      reader.push(buffer.slice(0, count));
+    } else {
+      reader.push(buffer.subarray(0, count));
+      buffer = new Uint8Array(READ_BYTES);
+    }
+    let isWhole = false;
+    for (let packet = reader.next(); packet !== undefined; packet = reader.next()) {
+      isWhole = true;
+      const wait = take(packet);
+      if (wait !== undefined) await wait;
+    }
+    progress.heard(isWhole, reader.pendingBytes);
+  }
+  reader.end();
+}
+
+/** Is told what came: whether a frame was completed, and how many bytes of an incomplete one wait. */
+export interface ReadProgress {
+  heard(isWhole: boolean, pendingBytes: number): void;
+}
+
+/** Closes a connection that may be closed already. */
+export function closeQuietly(resource: { close(): void }): void {
+  try {
+    resource.close();
+  } catch {
+    // It was closed by its other user: which of the two came first does not matter.
+  }
+}
+
+/** Joins byte arrays; a single one is returned as it is. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1 && parts[0] !== undefined) return parts[0];
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+/** Whether the other side, or a sweep, closed the connection: nothing that anyone here did wrong. */
+export function isSocketError(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted ||
+    error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.TimedOut || error instanceof Deno.errors.UnexpectedEof;
+}

@@ -1,0 +1,14 @@
+/**
+ * The application that the log is replicated for: a key-value store whose writes take effect once.
+ *
+ * @module
+ */
+export { type Command, commandOf, decodeCommand, encodeCommand } from "./command.ts";
+export {
+  MAX_CLIENTS,
+  MAX_RESULTS_PER_CLIENT,
+  type SessionLimits,
+  Sessions,
+  type WriteResult,
+} from "./sessions.ts";
+export { Store } from "./store.ts";

@@ -1,0 +1,117 @@
+/**
+ * Exactly once: the results of clients' writes, kept in the replicated state, so that a retry is answered
+ * with what happened the first time, on whichever node leads by then (section 8; thesis, 6.3).
+ *
+ * Every node applies the same entries in the same order, so every node keeps and forgets the same results. What
+ * is kept is bounded by counts alone, never by a clock:
+ *
+ * - a client says with each write up to which sequence it holds all answers; those results are forgotten;
+ * - a client has at most {@linkcode MAX_RESULTS_PER_CLIENT} results: the lowest sequence is forgotten first;
+ * - there are at most {@linkcode MAX_CLIENTS} clients: the one that has not written for longest is forgotten.
+ *
+ * A write whose result has been forgotten is not applied again but answered `stale`. A client that is not known
+ * (any more) is taken for a new one only if it says that it has no answers yet: one that has some was forgotten.
+ * What remains possible: a client's first write, retried after 65,536 other clients have written, is applied again.
+ *
+ * @module
+ */
+import { CLIENT_ID_BYTES } from "../../packraft/mod.ts";
+
+/** How many clients' results are kept. */
+export const MAX_CLIENTS = 65_536;
+/** How many results of one client are kept. */
+export const MAX_RESULTS_PER_CLIENT = 1_024;
+
+/** What a write did. */
+export type WriteResult =
+  /** The key has the value since the entry at `index`. */
+  | { readonly kind: "put"; readonly index: number }
+  /** The key is gone; `found` says whether it was there. */
+  | { readonly kind: "delete"; readonly index: number; readonly found: boolean }
+  /** The result of this sequence is not kept any more; nothing was done now. */
+  | { readonly kind: "stale" }
+  /** The entry holds no command that this version understands; nothing was done, here or on any node. */
+  | { readonly kind: "invalid" };
+
+interface Session {
+  /** All sequences up to this one are forgotten. */
+  forgottenUpTo: number;
+  readonly results: Map<number, WriteResult>;
+}
+
+/** How much is kept. Equal on every node of a cluster: the limits are part of the replicated rule. */
+export interface SessionLimits {
+  readonly maxClients: number;
+  readonly maxResultsPerClient: number;
+}
+
+export class Sessions {
+  /** In the order of their last write: the first is the one to forget. */
+  readonly #sessions = new Map<string, Session>();
+  readonly #limits: SessionLimits;
+
+  constructor(
+    limits: SessionLimits = { maxClients: MAX_CLIENTS, maxResultsPerClient: MAX_RESULTS_PER_CLIENT },
+  ) {
+    this.#limits = limits;
+  }
+
+  get clientCount(): number {
+    return this.#sessions.size;
+  }
+
+  /**
+   * Runs `apply` if this write of this client has not been applied before, keeps its result, and returns it;
+   * otherwise returns what is known of the first time.
+   */
+  once(
+    write: { readonly clientId: Uint8Array; readonly sequence: number; readonly answeredUpTo: number },
+    apply: () => WriteResult,
+  ): WriteResult {
+    const name = clientName(write.clientId);
+    const session = this.#sessions.get(name) ?? newSession(write.answeredUpTo);
+    if (session === undefined) return { kind: "stale" };
+    // Put at the end again: this client is now the one that wrote last.
+    this.#sessions.delete(name);
+    this.#sessions.set(name, session);
+
+    const known = session.results.get(write.sequence);
+    if (known !== undefined) return known;
+    if (write.sequence <= session.forgottenUpTo) return { kind: "stale" };
+    const result = apply();
+    session.results.set(write.sequence, result);
+    this.#forget(session, write.answeredUpTo);
+    return result;
+  }
+
+  #forget(session: Session, answeredUpTo: number): void {
+    if (answeredUpTo > session.forgottenUpTo) {
+      session.forgottenUpTo = answeredUpTo;
+      for (const sequence of session.results.keys()) {
+        if (sequence <= answeredUpTo) session.results.delete(sequence);
+      }
+    }
+    if (session.results.size > this.#limits.maxResultsPerClient) {
+      const lowest = Math.min(...session.results.keys());
+      session.results.delete(lowest);
+      session.forgottenUpTo = Math.max(session.forgottenUpTo, lowest);
+    }
+    if (this.#sessions.size > this.#limits.maxClients) {
+      for (const oldest of this.#sessions.keys()) {
+        this.#sessions.delete(oldest);
+        break;
+      }
+    }
+  }
+}
+
+/** A client that holds answers already is not new: it has been forgotten. */
+function newSession(answeredUpTo: number): Session | undefined {
+  return answeredUpTo === 0 ? { forgottenUpTo: 0, results: new Map() } : undefined;
+}
+
+/** A client id as a map key: its 16 bytes as characters. */
+function clientName(clientId: Uint8Array): string {
+  if (clientId.length !== CLIENT_ID_BYTES) throw new RangeError(`client id of ${clientId.length} B`);
+  return String.fromCharCode(...clientId);
+}

@@ -1,0 +1,121 @@
+/**
+ * The state machine: pairs in key order, and the sessions of those who wrote them. Committed entries go in, in
+ * log order, and the same entries give the same state on every node. No entry can make it throw: an entry that it
+ * cannot read does nothing, everywhere alike (bug 11 of the originals: an odd command killed the commit loop).
+ *
+ * @module
+ */
+import BTreeModule from "sorted-btree";
+import { crc32, type Entry, PackraftError, type Pair } from "../../packraft/mod.ts";
+import { type Command, decodeCommand } from "./command.ts";
+import { type SessionLimits, Sessions, type WriteResult } from "./sessions.ts";
+
+// The package is CommonJS: its default export arrives wrapped.
+const BTree = BTreeModule.default;
+type Tree = InstanceType<typeof BTree<string, Uint8Array>>;
+
+/** The replicated key-value store. */
+export class Store {
+  // A key is held as a string of one character per byte, so that comparing strings compares bytes.
+  readonly #pairs: Tree = new BTree<string, Uint8Array>();
+  readonly #sessions: Sessions;
+  #lastApplied = 0;
+  #pairsDigest = 0;
+  #historyDigest = 0;
+
+  constructor(limits?: SessionLimits) {
+    this.#sessions = new Sessions(limits);
+  }
+
+  /** The index of the last entry applied. */
+  get lastApplied(): number {
+    return this.#lastApplied;
+  }
+
+  get pairCount(): number {
+    return this.#pairs.size;
+  }
+
+  /**
+   * A number that is equal on all nodes that have applied the same entries with the same results and hold the
+   * same pairs. Cheap: it is kept up with every write.
+   */
+  get digest(): number {
+    return (this.#pairsDigest ^ this.#historyDigest) >>> 0;
+  }
+
+  /** Applies the next entry of the log. Entries come in order, each once. */
+  apply(entry: Entry): WriteResult | undefined {
+    if (entry.index !== this.#lastApplied + 1) {
+      throw new RangeError(`entry ${entry.index} applied after entry ${this.#lastApplied}`);
+    }
+    this.#lastApplied = entry.index;
+    if (entry.kind === "noop") return undefined;
+    const command = tryDecode(entry.data);
+    const result = command === undefined
+      ? { kind: "invalid" } as const
+      : this.#sessions.once(command, () => this.write(entry.index, command));
+    this.#historyDigest = crc32(entry.data, this.#historyDigest ^ digestOfResult(result));
+    return result;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#pairs.get(keyName(key));
+  }
+
+  /** All pairs as they are now, in key order, whatever is written while they are walked. */
+  *pairs(): Generator<Pair> {
+    const copy = this.#pairs.clone(); // shares its nodes until one side writes
+    for (const [name, value] of copy.entries()) yield { key: keyBytes(name), value };
+  }
+
+  /** Does what a command says, without asking whether it was done before: {@linkcode Store.apply} has. */
+  protected write(index: number, command: Command): WriteResult {
+    const name = keyName(command.key);
+    const old = this.#pairs.get(name);
+    if (old !== undefined) this.#pairsDigest ^= digestOfPair(command.key, old);
+    if (command.kind === "put") {
+      this.#pairs.set(name, command.value);
+      this.#pairsDigest ^= digestOfPair(command.key, command.value);
+      return { kind: "put", index };
+    }
+    this.#pairs.delete(name);
+    return { kind: "delete", index, found: old !== undefined };
+  }
+}
+
+function tryDecode(data: Uint8Array): Command | undefined {
+  try {
+    return decodeCommand(data);
+  } catch (error) {
+    if (error instanceof PackraftError) return undefined;
+    throw error;
+  }
+}
+
+function keyName(key: Uint8Array): string {
+  let name = "";
+  for (const byte of key) name += String.fromCharCode(byte);
+  return name;
+}
+
+function keyBytes(name: string): Uint8Array {
+  return Uint8Array.from(name, (character) => character.charCodeAt(0));
+}
+
+function digestOfPair(key: Uint8Array, value: Uint8Array): number {
+  return crc32(value, crc32(key));
+}
+
+function digestOfResult(result: WriteResult): number {
+  switch (result.kind) {
+    case "put":
+      return result.index;
+    case "delete":
+      return result.index * 2 + (result.found ? 1 : 0);
+    case "stale":
+      return 0x5a1e;
+    case "invalid":
+      return 0xbad;
+  }
+}

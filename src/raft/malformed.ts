@@ -1,0 +1,49 @@
+/**
+ * What no server sends. Such a message is dropped before its term is looked at, so that it changes nothing: were
+ * the check left to the handlers, a request with nonsense in it could still raise the term and name a leader.
+ *
+ * What can only be judged against the log or the role stays with the handlers.
+ *
+ * @module
+ */
+import type { AppendEntriesRequest, PeerMessage } from "../../packraft/mod.ts";
+import type { NodeId, RaftOptions } from "./types.ts";
+
+/** Terms from here on cannot be counted up any more and are refused: no cluster gets there by elections. */
+const MAX_TERM = Number.MAX_SAFE_INTEGER - 1;
+
+/** Why `message` cannot have come from `from`, or undefined if it can. */
+export function malformationOf(
+  { id, voters }: Pick<RaftOptions, "id" | "voters">,
+  from: NodeId,
+  message: PeerMessage,
+): string | undefined {
+  // A server's own vote reaches it from within, once it is durable; from outside it would count before that.
+  if (from === id) return "claims to come from this node itself";
+  if (!voters.includes(from)) return "not a member of the cluster";
+  if (message.term > MAX_TERM) return `term ${message.term} is absurd`;
+  switch (message.type) {
+    case "PreVoteRequest":
+    case "RequestVoteRequest":
+      return message.term === 0 ? "nobody stands in term 0" : undefined;
+    case "AppendEntriesRequest":
+      return message.term === 0 ? "nobody leads term 0" : malformationOfEntries(message);
+    case "PreVoteResponse":
+    case "RequestVoteResponse":
+    case "AppendEntriesResponse":
+      return undefined;
+  }
+}
+
+function malformationOfEntries(request: AppendEntriesRequest): string | undefined {
+  let { prevLogIndex: index, prevLogTerm: term } = request;
+  for (const entry of request.entries) {
+    if (entry.index !== index + 1) return `entry ${entry.index} follows entry ${index}`;
+    if (entry.term === 0) return `entry ${entry.index} is of term 0`;
+    if (entry.term < term) return `term ${entry.term} of entry ${entry.index} follows term ${term}`;
+    ({ index, term } = entry);
+  }
+  return term > request.term
+    ? `term ${term} of entry ${index} is beyond the leader's ${request.term}`
+    : undefined;
+}

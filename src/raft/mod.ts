@@ -1,0 +1,31 @@
+/**
+ * The abstracted server: what Raft decides, without anything that it decides it with.
+ *
+ * ```ts
+ * import { RaftServer } from "./mod.ts";
+ *
+ * const server = new RaftServer(
+ *   {
+ *     id: 1,
+ *     voters: [1],
+ *     heartbeatMs: 30,
+ *     electionTimeoutMs: { min: 180, max: 360 },
+ *     maxAppendBytes: 1 << 20,
+ *     maxInflightAppends: 16,
+ *     random: () => 0.5,
+ *   },
+ *   { hardState: { currentTerm: 0, votedFor: 0 }, entries: [] },
+ *   0,
+ * );
+ * server.step({ kind: "time", nowMs: 1000 });
+ * const { persist } = server.ready(); // its vote for itself, to be made durable
+ * if (persist === undefined) throw new Error("unreachable");
+ * server.step({ kind: "persisted", sequence: persist.sequence });
+ * if (server.view().role !== "leader") throw new Error("unreachable");
+ * ```
+ *
+ * @module
+ */
+export * from "./types.ts";
+export { type Conflict, type LogEnd, RAFT_RULES, type Rules } from "./rules.ts";
+export { RaftServer, type RaftView } from "./server.ts";

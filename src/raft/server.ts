@@ -1,0 +1,200 @@
+/**
+ * The abstracted server: Raft without a socket, a file, a clock or chance of its own.
+ *
+ * One door in, {@linkcode RaftServer.step}; one door out, {@linkcode RaftServer.ready}. The same inputs give
+ * the same outputs, so the driver of a real node and the simulator run the same thing. A driver's duties, in
+ * this order, after every batch of inputs and until `ready()` has nothing more to say:
+ *
+ * 1. send `messages`;
+ * 2. write and sync `persist`, then `step({ kind: "persisted", sequence })`;
+ * 3. apply `committed`, then `step({ kind: "applied", upTo })`;
+ * 4. answer `reads` from the state machine, and tell those in `refused`;
+ * 5. call again no later than `nextWakeMs()` with `step({ kind: "time", nowMs })`.
+ *
+ * @module
+ */
+import {
+  handlePreVoteRequest,
+  handlePreVoteResponse,
+  handleRequestVoteRequest,
+  handleRequestVoteResponse,
+  isLeaderAlive,
+  maybeStartElection,
+} from "./election.ts";
+import type { RaftLog } from "./log.ts";
+import { malformationOf } from "./malformed.ts";
+import type { Progress } from "./progress.ts";
+import { flushReads, handleRead } from "./reads.ts";
+import {
+  broadcastHeartbeat,
+  checkQuorum,
+  flushAppends,
+  handleAppendEntriesRequest,
+  handleAppendEntriesResponse,
+  handlePropose,
+  maybeCommit,
+} from "./replication.ts";
+import { ServerState } from "./state.ts";
+import { becomeFollower } from "./transitions.ts";
+import type { Input, NodeId, PeerMessage, RaftOptions, Ready, Recovered, RoleName } from "./types.ts";
+
+/** What can be seen of a server from outside. */
+export interface RaftView {
+  readonly id: NodeId;
+  readonly role: RoleName;
+  readonly currentTerm: number;
+  readonly votedFor: NodeId;
+  /** The leader that this server knows, itself included, or 0. */
+  readonly leader: NodeId;
+  readonly lastLogIndex: number;
+  readonly commitIndex: number;
+  readonly lastApplied: number;
+  readonly log: Pick<RaftLog, "termAt" | "entryAt" | "slice" | "lastIndex" | "durableIndex">;
+  /** A leader's followers. */
+  readonly progress: ReadonlyMap<NodeId, Readonly<Progress>> | undefined;
+}
+
+export class RaftServer {
+  readonly #state: ServerState;
+
+  /**
+   * A server as recovery found it: a follower with a fresh election timeout (section 5.2). Throws a `RangeError`
+   * if `options.id` is not one of the voters: it would count a vote that nobody has given it.
+   */
+  constructor(options: RaftOptions, recovered: Recovered, nowMs: number) {
+    if (!options.voters.includes(options.id)) {
+      throw new RangeError(`node ${options.id} is not among the voters ${options.voters.join(", ")}`);
+    }
+    this.#state = new ServerState(options, recovered, nowMs);
+    this.#state.resetElectionTimer();
+    // Alone there is nobody to wait for.
+    if (this.#state.peers.length === 0) this.#state.electionDeadlineMs = nowMs;
+  }
+
+  /** Takes one input. What follows from it is collected until {@linkcode RaftServer.ready}. */
+  step(input: Input): void {
+    const state = this.#state;
+    switch (input.kind) {
+      case "message":
+        this.#stepMessage(input.from, input.message);
+        break;
+      case "propose":
+        handlePropose(state, input.proposals);
+        break;
+      case "read":
+        handleRead(state, input.token);
+        break;
+      case "time":
+        this.#stepTime(input.nowMs);
+        break;
+      case "persisted":
+        this.#stepPersisted(input.sequence);
+        break;
+      case "applied":
+        state.lastApplied = Math.max(state.lastApplied, Math.min(input.upTo, state.handedToApply));
+        break;
+    }
+  }
+
+  /** All that is to be done now. Each thing is handed out once. */
+  ready(): Ready {
+    const state = this.#state;
+    flushReads(state);
+    flushAppends(state);
+    // What is committed elsewhere but not durable here waits: a crash must not make a server forget an entry
+    // that its state machine has seen.
+    const upTo = Math.max(state.handedToApply, Math.min(state.commitIndex, state.log.durableIndex));
+    const committed = state.log.slice(state.handedToApply, upTo);
+    state.handedToApply = upTo;
+    return state.outbox.take(committed);
+  }
+
+  /** When `{kind: "time"}` is wanted next, in milliseconds of the same clock. */
+  nextWakeMs(): number {
+    const { role, electionDeadlineMs } = this.#state;
+    return role.name === "leader" ? role.heartbeatDueMs : electionDeadlineMs;
+  }
+
+  /** A look at the server as it is now. `log` and `progress` are live: look, do not keep. */
+  view(): RaftView {
+    const state = this.#state;
+    const { role } = state;
+    return {
+      id: state.id,
+      role: role.name,
+      currentTerm: state.currentTerm,
+      votedFor: state.votedFor,
+      leader: role.name === "leader" ? state.id : role.name === "follower" ? role.leader : 0,
+      lastLogIndex: state.log.lastIndex,
+      commitIndex: state.commitIndex,
+      lastApplied: state.lastApplied,
+      log: state.log,
+      progress: role.name === "leader" ? role.progress : undefined,
+    };
+  }
+
+  #stepTime(nowMs: number): void {
+    const state = this.#state;
+    // A clock that steps back must not stretch a timeout: time stands still until it has caught up.
+    state.nowMs = Math.max(state.nowMs, nowMs);
+    if (state.role.name === "leader") {
+      if (state.nowMs < state.role.heartbeatDueMs) return;
+      checkQuorum(state, state.role);
+      if (state.role.name === "leader") broadcastHeartbeat(state, state.role);
+    } else {
+      maybeStartElection(state);
+    }
+  }
+
+  #stepPersisted(sequence: number): void {
+    const state = this.#state;
+    const { messages, durableIndex } = state.outbox.release(sequence);
+    state.log.markDurable(durableIndex);
+    for (const outgoing of messages) {
+      if (outgoing.to === state.id) this.#dispatch(state.id, outgoing.message);
+      else state.outbox.send(outgoing);
+    }
+    maybeCommit(state);
+  }
+
+  #stepMessage(from: NodeId, message: PeerMessage): void {
+    const state = this.#state;
+    const reason = malformationOf(state.options, from, message);
+    if (reason !== undefined) {
+      state.outbox.tell({ kind: "ignored", from, type: message.type, reason });
+      return;
+    }
+    this.#gateTerm(from, message);
+    this.#dispatch(from, message);
+  }
+
+  /** A larger term is taken once, here, before any handler looks at the message (section 5.1). */
+  #gateTerm(from: NodeId, message: PeerMessage): void {
+    const state = this.#state;
+    if (!state.rules.adoptsTerm(message.term, state.currentTerm)) return;
+    // Two requests may name a larger term without anyone taking it: one asks about a term that nobody is in
+    // yet, the other comes from a candidate that has not noticed the leader (thesis, 4.2.3).
+    if (message.type === "PreVoteRequest") return;
+    if (message.type === "RequestVoteRequest" && isLeaderAlive(state)) return;
+    const leader = message.type === "AppendEntriesRequest" ? from : 0;
+    becomeFollower(state, message.term, leader, `node ${from} is in term ${message.term}`);
+  }
+
+  #dispatch(from: NodeId, message: PeerMessage): void {
+    const state = this.#state;
+    switch (message.type) {
+      case "PreVoteRequest":
+        return handlePreVoteRequest(state, from, message);
+      case "PreVoteResponse":
+        return handlePreVoteResponse(state, from, message);
+      case "RequestVoteRequest":
+        return handleRequestVoteRequest(state, from, message);
+      case "RequestVoteResponse":
+        return handleRequestVoteResponse(state, from, message);
+      case "AppendEntriesRequest":
+        return handleAppendEntriesRequest(state, from, message);
+      case "AppendEntriesResponse":
+        return handleAppendEntriesResponse(state, from, message);
+    }
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * What goes into the abstracted server and what comes out of it: one door in ({@linkcode Input}), one door
+ * out ({@linkcode Ready}).
+ *
+ * Indexes and terms count from 1 as in the paper; 0 means "none". Times are milliseconds of a monotonic
+ * clock. A node id is a whole number from 1; 0 means "no node".
+ *
+ * @module
+ */
+import type { Entry, PeerMessage, RoleName, VoteRefusal } from "../../packraft/mod.ts";
+import type { Rules } from "./rules.ts";
+
+export type { Entry, PeerMessage, RoleName, VoteRefusal };
+
+/** A node's id, from 1. */
+export type NodeId = number;
+
+/** What must survive a restart besides the log (Figure 2, "persistent state"). */
+export interface HardState {
+  readonly currentTerm: number;
+  /** The node that got this node's vote in currentTerm, or 0. */
+  readonly votedFor: NodeId;
+}
+
+/** Fixed for the life of a server. */
+export interface RaftOptions {
+  readonly id: NodeId;
+  /** All voting nodes, this one included. */
+  readonly voters: readonly NodeId[];
+  readonly heartbeatMs: number;
+  /** Timeouts are drawn evenly from `min` to `max`. */
+  readonly electionTimeoutMs: { readonly min: number; readonly max: number };
+  /** The most bytes of entry data in one AppendEntriesRequest (one entry may exceed it alone). */
+  readonly maxAppendBytes: number;
+  /** The most AppendEntriesRequests with entries that may be unanswered at one follower. */
+  readonly maxInflightAppends: number;
+  /** Even numbers in [0, 1), from a seeded generator: the server's only source of chance. */
+  readonly random: () => number;
+  /** The decisions of Figure 2. Only the simulator ever passes others than `RAFT_RULES`. */
+  readonly rules?: Rules;
+}
+
+/** What recovery found on the disk. */
+export interface Recovered {
+  readonly hardState: HardState;
+  /** The log from index 1, without gaps. */
+  readonly entries: readonly Entry[];
+}
+
+/** A client's wish, by a token of the driver's that comes back with the outcome. */
+export interface Proposal {
+  readonly token: number;
+  readonly data: Uint8Array;
+}
+
+/** All that a server can be told. */
+export type Input =
+  /** A message arrived. The driver has checked cluster and sender. */
+  | { readonly kind: "message"; readonly from: NodeId; readonly message: PeerMessage }
+  /** Clients want these commands in the log, in this order. */
+  | { readonly kind: "propose"; readonly proposals: readonly Proposal[] }
+  /** A client wants to read: the token comes back in `Ready.reads` once a read is linearizable. */
+  | { readonly kind: "read"; readonly token: number }
+  /** Time has passed. Any other input may be followed by one of these; none carries a time itself. */
+  | { readonly kind: "time"; readonly nowMs: number }
+  /** All `Ready.persist` up to this sequence are durable. */
+  | { readonly kind: "persisted"; readonly sequence: number }
+  /** The state machine has applied all entries up to this index. */
+  | { readonly kind: "applied"; readonly upTo: number };
+
+/**
+ * What must become durable, in this order, with one sync at the end: the hard state, then the entries.
+ * Entries at indexes that the log already holds replace those and everything after them.
+ */
+export interface Persist {
+  /** Reported back with `{kind: "persisted"}`. Counts up by one. */
+  readonly sequence: number;
+  readonly hardState: HardState | undefined;
+  readonly entries: readonly Entry[];
+}
+
+/** A message to send. The driver adds the envelope. */
+export interface Outgoing {
+  readonly to: NodeId;
+  readonly message: PeerMessage;
+}
+
+/** A proposal that is in the leader's log now. It is committed when `index` is, if its term is still `term`. */
+export interface Accepted {
+  readonly token: number;
+  readonly index: number;
+  readonly term: number;
+}
+
+/** A proposal or a read that this server cannot serve. Nothing was done for it. */
+export interface Refused {
+  readonly token: number;
+  readonly reason: "notLeader" | "leadershipLost";
+}
+
+/** Something that a person may want to know, with the reason. */
+export type RaftEvent =
+  | {
+    readonly kind: "role";
+    readonly from: RoleName;
+    readonly to: RoleName;
+    readonly term: number;
+    readonly reason: string;
+  }
+  | { readonly kind: "leader"; readonly term: number; readonly leader: NodeId }
+  | {
+    readonly kind: "voteRefused";
+    readonly to: NodeId;
+    readonly term: number;
+    readonly preVote: boolean;
+    readonly reason: VoteRefusal;
+  }
+  | {
+    readonly kind: "entriesRejected";
+    readonly from: NodeId;
+    readonly term: number;
+    readonly prevLogIndex: number;
+    readonly reason: "staleTerm" | "logTooShort" | "termConflict";
+  }
+  | { readonly kind: "truncated"; readonly after: number; readonly lastLogIndex: number }
+  | { readonly kind: "committed"; readonly upTo: number }
+  | {
+    readonly kind: "ignored";
+    readonly from: NodeId;
+    readonly type: PeerMessage["type"];
+    readonly reason: string;
+  };
+
+/**
+ * All that is now to be done, and nothing that must wait: a message, an answer or a commit that depends on
+ * durability is not in here before `{kind: "persisted"}` has told the server that it is durable.
+ */
+export interface Ready {
+  /** Messages that may leave at once. Send them first: the followers work while this disk does. */
+  readonly messages: readonly Outgoing[];
+  /** To be made durable, then reported. */
+  readonly persist: Persist | undefined;
+  /** Committed entries, to be applied in order, then reported with `{kind: "applied"}`. */
+  readonly committed: readonly Entry[];
+  readonly accepted: readonly Accepted[];
+  /** Tokens of reads that may be answered from the state machine as it is once `committed` is applied. */
+  readonly reads: readonly number[];
+  readonly refused: readonly Refused[];
+  readonly events: readonly RaftEvent[];
+}

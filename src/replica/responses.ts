@@ -1,0 +1,101 @@
+/**
+ * What a node answers its clients, in packraft's terms.
+ *
+ * @module
+ */
+import type { ClientResponse, ClientResponseOf, Pair } from "../../packraft/mod.ts";
+import type { WriteResult } from "../kv/mod.ts";
+import type { NodeId, RaftView } from "../raft/mod.ts";
+
+/** About how many bytes of pairs one DataResponse carries: well under the longest frame. */
+const PAGE_BYTES = 256 * 1024;
+/** How long a client should wait before it asks again, where waiting helps. */
+const RETRY_AFTER_MS = 20;
+
+type ErrorCode = ClientResponseOf<"ErrorResponse">["code"];
+type Outcome = ClientResponseOf<"ErrorResponse">["outcome"];
+
+/** The response to a write that has been applied. */
+export function responseOf(result: WriteResult): ClientResponse {
+  switch (result.kind) {
+    case "put":
+      return { type: "PutResponse", index: result.index };
+    case "delete":
+      return { type: "DeleteResponse", index: result.index, found: result.found };
+    case "stale":
+      return error(
+        "staleSequence",
+        "unknown",
+        0,
+        "the result of this sequence is not kept any more; use a new client id",
+      );
+    case "invalid":
+      return error("badRequest", "notDone", 0, "the command is not one that this version understands");
+  }
+}
+
+export function statusOf(view: RaftView): ClientResponse {
+  return {
+    type: "StatusResponse",
+    node: view.id,
+    role: view.role,
+    term: view.currentTerm,
+    lastLogIndex: view.lastLogIndex,
+    commitIndex: view.commitIndex,
+    lastApplied: view.lastApplied,
+    leader: view.leader,
+  };
+}
+
+/** Where to go instead, or that nobody is known to lead. */
+export function notLeader(
+  leader: NodeId,
+  address: { readonly host: string; readonly clientPort: number } | undefined,
+): ClientResponse {
+  return address === undefined
+    ? error("noLeader", "notDone", RETRY_AFTER_MS, "no leader is known here; an election may be under way")
+    : { type: "RedirectResponse", leader, host: address.host, clientPort: address.clientPort };
+}
+
+/** The write is in the log of a node that leads no more. */
+export function leadershipLost(): ClientResponse {
+  return error(
+    "leadershipLost",
+    "unknown",
+    0,
+    "the leader changed while the write was under way; retry with the same id",
+  );
+}
+
+export function busy(limit: number): ClientResponse {
+  return error(
+    "busy",
+    "notDone",
+    RETRY_AFTER_MS,
+    `${limit} requests are under way; retry after ${RETRY_AFTER_MS} ms`,
+  );
+}
+
+export function shuttingDown(outcome: Outcome): ClientResponse {
+  return error("shuttingDown", outcome, 0, "this node is stopping; ask another");
+}
+
+/** All pairs as DataResponses, made one at a time as they are wanted. At least one, and `more` on all but the last. */
+export function* pagesOf(pairs: Iterable<Pair>): Generator<ClientResponse> {
+  let page: Pair[] = [];
+  let pageBytes = 0;
+  for (const pair of pairs) {
+    if (pageBytes > PAGE_BYTES) {
+      yield { type: "DataResponse", more: true, pairs: page };
+      page = [];
+      pageBytes = 0;
+    }
+    page.push(pair);
+    pageBytes += pair.key.length + pair.value.length + 8;
+  }
+  yield { type: "DataResponse", more: false, pairs: page };
+}
+
+function error(code: ErrorCode, outcome: Outcome, retryAfterMs: number, message: string): ClientResponse {
+  return { type: "ErrorResponse", code, outcome, retryAfterMs, message };
+}

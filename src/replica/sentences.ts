@@ -1,0 +1,151 @@
+/**
+ * Messages and events as sentences, for people who watch a node or read a simulated run.
+ *
+ * @module
+ */
+import type { ClientRequest, ClientResponse, PeerMessage } from "../../packraft/mod.ts";
+import type { RaftEvent } from "../raft/mod.ts";
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+const MAX_SHOWN_BYTES = 40;
+
+/** What a message between nodes says, to be put after "node 1 tells node 2: ". */
+export function sentenceOfPeerMessage(message: PeerMessage): string {
+  const { term } = message;
+  switch (message.type) {
+    case "PreVoteRequest":
+      return `would you vote for me in term ${term}? my log ends at ${logEnd(message)}`;
+    case "PreVoteResponse":
+      return message.voteGranted
+        ? `I would vote for you in term ${message.requestTerm}`
+        : `I would not vote for you in term ${message.requestTerm}: ${
+          REFUSALS[message.refusal]
+        } (I am in term ${term})`;
+    case "RequestVoteRequest":
+      return `vote for me in term ${term}; my log ends at ${logEnd(message)}`;
+    case "RequestVoteResponse":
+      return message.voteGranted
+        ? `you have my vote for term ${message.requestTerm}`
+        : `no vote for you in term ${message.requestTerm}: ${
+          REFUSALS[message.refusal]
+        } (I am in term ${term})`;
+    case "AppendEntriesRequest": {
+      const { entries, prevLogIndex, prevLogTerm, leaderCommit } = message;
+      const last = entries[entries.length - 1];
+      const what = last === undefined
+        ? "I still lead"
+        : entries.length === 1
+        ? `append entry ${last.index}`
+        : `append entries ${prevLogIndex + 1} to ${last.index}`;
+      return `${what} in term ${term}, after entry ${prevLogIndex} of term ${prevLogTerm}; ` +
+        `committed up to ${leaderCommit}${message.readRound > 0 ? `; read round ${message.readRound}` : ""}`;
+    }
+    case "AppendEntriesResponse":
+      if (message.success) {
+        return `I have your log of term ${message.requestTerm} up to entry ${message.matchIndex}`;
+      }
+      if (message.term > message.requestTerm) {
+        return `your term ${message.requestTerm} is over; I am in term ${term}`;
+      }
+      return message.conflictTerm > 0
+        ? `entry ${message.prevLogIndex} of mine has term ${message.conflictTerm}, from entry ${message.conflictIndex} on`
+        : `I have no entry ${message.prevLogIndex}; my log ends before ${message.conflictIndex}`;
+  }
+}
+
+/** What a client asks, to be put after "client asks: ". */
+export function sentenceOfRequest(request: ClientRequest): string {
+  switch (request.type) {
+    case "PingRequest":
+      return "are you there?";
+    case "StatusRequest":
+      return "how are you?";
+    case "GetRequest":
+      return `get ${shown(request.key)}`;
+    case "DataRequest":
+      return "get all pairs";
+    case "PutRequest":
+      return `put ${shown(request.key)} = ${shown(request.value)} (write ${request.sequence} of this client)`;
+    case "DeleteRequest":
+      return `delete ${shown(request.key)} (write ${request.sequence} of this client)`;
+  }
+}
+
+/** What a node answers. */
+export function sentenceOfResponse(response: ClientResponse): string {
+  switch (response.type) {
+    case "PingResponse":
+      return `I am node ${response.node}, ${response.role}; ${leaderText(response.leader)}`;
+    case "StatusResponse":
+      return `node ${response.node}, ${response.role} in term ${response.term}; log to ${response.lastLogIndex}, ` +
+        `committed ${response.commitIndex}, applied ${response.lastApplied}; ${leaderText(response.leader)}`;
+    case "GetResponse":
+      return response.found ? `the value is ${shown(response.value)}` : "no such key";
+    case "DataResponse":
+      return `${response.pairs.length} pairs${response.more ? ", more to come" : ""}`;
+    case "PutResponse":
+      return `written at entry ${response.index}`;
+    case "DeleteResponse":
+      return response.found ? `deleted at entry ${response.index}` : "no such key to delete";
+    case "RedirectResponse":
+      return `ask the leader, node ${response.leader} at ${response.host}:${response.clientPort}`;
+    case "ErrorResponse":
+      return `${response.code}: ${response.message}`;
+  }
+}
+
+/** What happened in a server, to be put after "node 1 ". */
+export function sentenceOfEvent(event: RaftEvent): string {
+  switch (event.kind) {
+    case "role":
+      return `goes from ${event.from} to ${event.to} in term ${event.term}: ${event.reason}`;
+    case "leader":
+      return `knows that node ${event.leader} leads term ${event.term}`;
+    case "voteRefused":
+      return `refuses node ${event.to} a ${event.preVote ? "pre-vote" : "vote"} for term ${event.term}: ` +
+        REFUSALS[event.reason];
+    case "entriesRejected":
+      return `rejects entries of node ${event.from} after entry ${event.prevLogIndex}: ${
+        REJECTIONS[event.reason]
+      }`;
+    case "truncated":
+      return `removes entries ${event.after + 1} to ${event.lastLogIndex}, which conflict with the leader's`;
+    case "committed":
+      return `has committed up to entry ${event.upTo}`;
+    case "ignored":
+      return `ignores ${event.type} of node ${event.from}: ${event.reason}`;
+  }
+}
+
+const REFUSALS = {
+  none: "granted",
+  staleTerm: "that term is over",
+  alreadyVoted: "its vote of this term is given",
+  logBehind: "the candidate's log lacks entries",
+  leaderAlive: "a leader is alive",
+} as const;
+
+const REJECTIONS = {
+  staleTerm: "its term is over",
+  logTooShort: "the log does not reach so far",
+  termConflict: "the entry there has another term",
+} as const;
+
+function logEnd(end: { readonly lastLogIndex: number; readonly lastLogTerm: number }): string {
+  return end.lastLogIndex === 0 ? "its beginning" : `entry ${end.lastLogIndex} of term ${end.lastLogTerm}`;
+}
+
+function leaderText(leader: number): string {
+  return leader === 0 ? "I know no leader" : `node ${leader} leads`;
+}
+
+/** Bytes as text where they are text, else in hex, cut to a length that fits a line. */
+export function shown(bytes: Uint8Array): string {
+  const cut = bytes.length > MAX_SHOWN_BYTES ? `… (${bytes.length} B)` : "";
+  const head = bytes.subarray(0, MAX_SHOWN_BYTES);
+  try {
+    return JSON.stringify(decoder.decode(head)) + cut;
+  } catch {
+    return "0x" + [...head].map((byte) => byte.toString(16).padStart(2, "0")).join("") + cut;
+  }
+}

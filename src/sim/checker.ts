@@ -1,0 +1,369 @@
+/**
+ * Judges every step of a simulated cluster. It sees what no node can: all logs, all disks and all promises at once.
+ *
+ * Each hook is called at the moment at which its invariants could first fail, and looks only at what changed, so
+ * that checking everything all the time stays cheap. The invariants themselves are listed in `invariants.ts`.
+ *
+ * @module
+ */
+import type { Entry, PeerMessage } from "../../packraft/mod.ts";
+import { decodeCommand, type WriteResult } from "../kv/mod.ts";
+import type { HardState, NodeId, Persist, RaftView, Recovered } from "../raft/mod.ts";
+import { Violation } from "./violation.ts";
+
+/** What the checker remembers of one node. */
+interface NodeMemory {
+  /** What this node has made durable: a model of its disk. */
+  hardState: HardState;
+  readonly durable: Entry[];
+  /** Of its present life. */
+  role: RaftView["role"];
+  roleTerm: number;
+  commitIndex: number;
+  lastApplied: number;
+  /** Ever. */
+  currentTerm: number;
+}
+
+/** The first time that an entry was seen to be committed. */
+interface Committed {
+  readonly term: number;
+  /** The currentTerm of the node that committed it. */
+  readonly inTerm: number;
+}
+
+interface Applied {
+  readonly entry: Entry;
+  readonly digest: number;
+}
+
+export class Checker {
+  readonly #quorum: number;
+  readonly #nodes = new Map<NodeId, NodeMemory>();
+  readonly #leaders = new Map<number, NodeId>();
+  readonly #votes = new Map<string, NodeId>();
+  /** By term and index: the entry, and the term of the one before it. */
+  readonly #entries = new Map<number, { readonly entry: Entry; readonly prevTerm: number }>();
+  readonly #committed: Committed[] = [];
+  readonly #applied: Applied[] = [];
+  readonly #executedAt = new Map<string, number>();
+
+  constructor(nodes: readonly NodeId[]) {
+    this.#quorum = Math.floor(nodes.length / 2) + 1;
+    for (const node of nodes) {
+      this.#nodes.set(node, {
+        hardState: { currentTerm: 0, votedFor: 0 },
+        durable: [],
+        role: "follower",
+        roleTerm: 0,
+        commitIndex: 0,
+        lastApplied: 0,
+        currentTerm: 0,
+      });
+    }
+  }
+
+  /** The highest index known to be committed by any node. */
+  get committedUpTo(): number {
+    return this.#committed.length;
+  }
+
+  /** The entry applied at `index`, by whichever node was first. */
+  appliedAt(index: number): Entry | undefined {
+    return this.#applied[index - 1]?.entry;
+  }
+
+  /** A node (re)starts with what its storage recovered. */
+  onStart(node: NodeId, recovered: Recovered): void {
+    const memory = this.#memoryOf(node);
+    const { currentTerm, votedFor } = recovered.hardState;
+    const { hardState, durable } = memory;
+    if (
+      currentTerm < hardState.currentTerm ||
+      (currentTerm === hardState.currentTerm && hardState.votedFor !== 0 && votedFor !== hardState.votedFor)
+    ) {
+      throw new Violation(
+        "recovery-is-exact",
+        `node ${node} recovered term ${currentTerm}, vote for ${votedFor}; it had made durable term ` +
+          `${hardState.currentTerm}, vote for ${hardState.votedFor}`,
+      );
+    }
+    // A batch that was written but not synced may have survived: then the log is longer, or ends differently.
+    // Only what was replaced by such a batch may be missing, and that was never committed.
+    const lost = durable.find((entry, i) => !isSameEntry(entry, recovered.entries[i]));
+    if (lost !== undefined && recovered.entries[lost.index - 1] === undefined) {
+      throw new Violation(
+        "recovery-is-exact",
+        `node ${node} recovered ${recovered.entries.length} entries, and had made entry ${lost.index} durable`,
+      );
+    }
+    for (let i = 0; i < recovered.entries.length; i++) this.#checkEntry(node, recovered.entries, i);
+    memory.hardState = recovered.hardState;
+    memory.durable.length = 0;
+    for (const entry of recovered.entries) memory.durable.push(entry);
+    memory.role = "follower";
+    memory.roleTerm = 0;
+    memory.commitIndex = 0;
+    memory.lastApplied = 0;
+  }
+
+  /** A batch has become durable on a node's disk. */
+  onDurable(node: NodeId, persist: Persist): void {
+    const memory = this.#memoryOf(node);
+    if (persist.hardState !== undefined) {
+      this.#checkVote(node, persist.hardState.currentTerm, persist.hardState.votedFor);
+      memory.hardState = persist.hardState;
+    }
+    for (const entry of persist.entries) {
+      const replaced = memory.durable[entry.index - 1];
+      if (replaced !== undefined && replaced.term !== entry.term) this.#checkReplaced(node, replaced);
+      memory.durable.length = entry.index - 1;
+      memory.durable.push(entry);
+      this.#checkEntry(node, memory.durable, entry.index - 1);
+    }
+  }
+
+  /** A message leaves a node. */
+  onSend(node: NodeId, to: NodeId, message: PeerMessage): void {
+    const { hardState, durable } = this.#memoryOf(node);
+    switch (message.type) {
+      case "RequestVoteRequest":
+        if (
+          hardState.currentTerm < message.term ||
+          (hardState.currentTerm === message.term && hardState.votedFor !== node)
+        ) {
+          throw new Violation(
+            "sync-before-send",
+            `node ${node} stands for term ${message.term} before its own vote is durable`,
+          );
+        }
+        this.#checkVote(node, message.term, node);
+        break;
+      case "RequestVoteResponse":
+        if (!message.voteGranted) break;
+        this.#checkVote(node, message.requestTerm, to);
+        if (
+          hardState.currentTerm < message.term ||
+          (hardState.currentTerm === message.requestTerm && hardState.votedFor !== to)
+        ) {
+          throw new Violation(
+            "sync-before-send",
+            `node ${node} tells node ${to} of its vote for term ${message.requestTerm} before it is durable`,
+          );
+        }
+        break;
+      case "AppendEntriesResponse":
+        if (hardState.currentTerm < message.term) {
+          throw new Violation(
+            "sync-before-send",
+            `node ${node} speaks of term ${message.term} before it is durable`,
+          );
+        }
+        if (message.success && message.matchIndex > durable.length) {
+          throw new Violation(
+            "sync-before-send",
+            `node ${node} acknowledges entry ${message.matchIndex} before it is durable (entry ${durable.length} is)`,
+          );
+        }
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** A node has applied an entry; `digest` is that of its state machine afterwards. */
+  onApplied(node: NodeId, entry: Entry, result: WriteResult | undefined, digest: number): void {
+    const known = this.#applied[entry.index - 1];
+    if (known !== undefined) {
+      if (!isSameEntry(known.entry, entry)) {
+        throw new Violation(
+          "state-machine-safety",
+          `node ${node} applied entry ${entry.index} of term ${entry.term}; another node applied one of term ${known.entry.term} there`,
+        );
+      }
+      if (known.digest !== digest) {
+        throw new Violation(
+          "equal-digest",
+          `node ${node} is in another state after entry ${entry.index} than the first to apply it`,
+        );
+      }
+      return;
+    }
+    this.#applied[entry.index - 1] = { entry, digest };
+    if (result === undefined || result.kind === "stale" || result.kind === "invalid") return;
+    if (result.index !== entry.index) return; // answered from the session: not executed now
+    const { clientId, sequence } = decodeCommand(entry.data);
+    const write = `${clientId}/${sequence}`;
+    const before = this.#executedAt.get(write);
+    if (before !== undefined) {
+      throw new Violation(
+        "sessions-apply-once",
+        `write ${sequence} of a client took effect at entry ${before} and again at entry ${entry.index}`,
+      );
+    }
+    this.#executedAt.set(write, entry.index);
+  }
+
+  /** A node tells a client that its write is done at `index`. */
+  onAcknowledged(
+    node: NodeId,
+    index: number,
+    write: { readonly clientId: Uint8Array; readonly sequence: number },
+  ): void {
+    const entry = this.appliedAt(index);
+    const command = entry === undefined || entry.kind !== "command" ? undefined : decodeCommand(entry.data);
+    if (command?.sequence === write.sequence && `${command.clientId}` === `${write.clientId}`) return;
+    throw new Violation(
+      "acknowledged-is-committed",
+      `node ${node} says that write ${write.sequence} of a client is done at entry ${index}, which is not that write`,
+    );
+  }
+
+  /** An input has been handled, with all that followed from it. */
+  afterStep(node: NodeId, view: RaftView): void {
+    const memory = this.#memoryOf(node);
+    this.#checkOrder(node, memory, view);
+    if (view.role === "leader") {
+      if (memory.role !== "leader" || memory.roleTerm !== view.currentTerm) this.#checkNewLeader(node, view);
+      this.#checkCommit(node, memory.commitIndex, view, true);
+    } else {
+      this.#checkCommit(node, memory.commitIndex, view, false);
+    }
+    memory.role = view.role;
+    memory.roleTerm = view.currentTerm;
+    memory.currentTerm = view.currentTerm;
+    memory.commitIndex = view.commitIndex;
+    memory.lastApplied = view.lastApplied;
+  }
+
+  /** A node's log had entries removed after `after`, while it was in `role`. */
+  onTruncated(node: NodeId, after: number, view: RaftView): void {
+    const memory = this.#memoryOf(node);
+    if (memory.role === "leader" && view.role === "leader" && memory.roleTerm === view.currentTerm) {
+      throw new Violation(
+        "leader-append-only",
+        `node ${node}, leader of term ${view.currentTerm}, removed entries after ${after}`,
+      );
+    }
+  }
+
+  #memoryOf(node: NodeId): NodeMemory {
+    const memory = this.#nodes.get(node);
+    if (memory === undefined) throw new RangeError(`node ${node} is not in the simulated cluster`);
+    return memory;
+  }
+
+  #checkOrder(node: NodeId, memory: NodeMemory, view: RaftView): void {
+    const { currentTerm, commitIndex, lastApplied, lastLogIndex } = view;
+    if (
+      currentTerm < memory.currentTerm || commitIndex < memory.commitIndex || lastApplied < memory.lastApplied
+    ) {
+      throw new Violation(
+        "monotonic-state",
+        `node ${node} went from term ${memory.currentTerm}, commit ${memory.commitIndex}, applied ${memory.lastApplied} ` +
+          `to term ${currentTerm}, commit ${commitIndex}, applied ${lastApplied}`,
+      );
+    }
+    if (lastApplied > commitIndex || commitIndex > lastLogIndex) {
+      throw new Violation(
+        "index-order",
+        `node ${node} has applied ${lastApplied}, committed ${commitIndex}, and its log ends at ${lastLogIndex}`,
+      );
+    }
+  }
+
+  #checkVote(node: NodeId, term: number, votedFor: NodeId): void {
+    if (votedFor === 0) return;
+    const key = `${node}/${term}`;
+    const before = this.#votes.get(key);
+    if (before === undefined) {
+      this.#votes.set(key, votedFor);
+    } else if (before !== votedFor) {
+      throw new Violation(
+        "one-vote-per-term",
+        `node ${node} voted for node ${before} and for node ${votedFor} in term ${term}`,
+      );
+    }
+  }
+
+  #checkNewLeader(node: NodeId, view: RaftView): void {
+    const term = view.currentTerm;
+    const other = this.#leaders.get(term);
+    if (other !== undefined && other !== node) {
+      throw new Violation("election-safety", `node ${node} and node ${other} both lead term ${term}`);
+    }
+    this.#leaders.set(term, node);
+    // Equal term at an index means equal logs up to there, so the last one that it must have speaks for all.
+    for (let index = this.#committed.length; index > 0; index--) {
+      const committed = this.#committed[index - 1];
+      if (committed === undefined || committed.inTerm >= term) continue;
+      if (view.log.termAt(index) !== committed.term) {
+        throw new Violation(
+          "leader-completeness",
+          `node ${node} leads term ${term} without entry ${index} of term ${committed.term}, which was committed in term ${committed.inTerm}`,
+        );
+      }
+      return;
+    }
+  }
+
+  #checkCommit(node: NodeId, after: number, view: RaftView, isLeader: boolean): void {
+    for (let index = after + 1; index <= view.commitIndex; index++) {
+      const term = view.log.termAt(index) ?? 0;
+      const known = this.#committed[index - 1];
+      if (known === undefined) {
+        this.#committed[index - 1] = { term, inTerm: view.currentTerm };
+      } else if (known.term !== term) {
+        throw new Violation(
+          "committed-immutable",
+          `node ${node} committed entry ${index} of term ${term}; one of term ${known.term} was committed there`,
+        );
+      }
+      if (isLeader && index === view.commitIndex) this.#checkOnQuorum(node, index, term);
+    }
+  }
+
+  #checkOnQuorum(node: NodeId, index: number, term: number): void {
+    let holders = 0;
+    for (const { durable } of this.#nodes.values()) if (durable[index - 1]?.term === term) holders++;
+    if (holders < this.#quorum) {
+      throw new Violation(
+        "committed-on-quorum",
+        `node ${node} committed entry ${index} of term ${term}, which is durable on ${holders} of ${this.#nodes.size} nodes`,
+      );
+    }
+  }
+
+  #checkReplaced(node: NodeId, replaced: Entry): void {
+    const committed = this.#committed[replaced.index - 1];
+    if (committed !== undefined && committed.term === replaced.term) {
+      throw new Violation(
+        "committed-immutable",
+        `node ${node} replaced entry ${replaced.index} of term ${replaced.term}, which was committed in term ${committed.inTerm}`,
+      );
+    }
+  }
+
+  #checkEntry(node: NodeId, log: readonly Entry[], place: number): void {
+    const entry = log[place];
+    if (entry === undefined) return;
+    const prevTerm = log[place - 1]?.term ?? 0;
+    const key = entry.term * 0x1000_0000 + entry.index;
+    const known = this.#entries.get(key);
+    if (known === undefined) {
+      this.#entries.set(key, { entry, prevTerm });
+    } else if (known.prevTerm !== prevTerm || !isSameEntry(known.entry, entry)) {
+      throw new Violation(
+        "log-matching",
+        `node ${node} has an entry ${entry.index} of term ${entry.term} that differs from another node's, or follows another`,
+      );
+    }
+  }
+}
+
+function isSameEntry(a: Entry, b: Entry | undefined): boolean {
+  if (a === b) return true;
+  if (b === undefined || a.index !== b.index || a.term !== b.term || a.kind !== b.kind) return false;
+  if (a.data === b.data) return true;
+  return a.data.length === b.data.length && a.data.every((byte, i) => byte === b.data[i]);
+}

@@ -1,0 +1,483 @@
+/**
+ * One simulated machine: a disk, a clock, and at times a process on it that runs the node's own code.
+ *
+ * A process that waits for its disk does nothing else (the real one blocks in `fdatasync`), so handling an input
+ * takes time: what leaves after a sync leaves later, and what arrives meanwhile waits and is handled in one batch.
+ *
+ * @module
+ */
+import type { ClientRequest, ClientResponse, Entry, PeerMessage } from "../../packraft/mod.ts";
+import type { WriteResult } from "../kv/mod.ts";
+import { type NodeId, type Persist, RAFT_RULES, type RaftEvent, type RaftView } from "../raft/mod.ts";
+import { type DurableLog, Replica } from "../replica/mod.ts";
+import { DataDirectory } from "../storage/data_directory.ts";
+import { StorageError } from "../storage/errors.ts";
+import { FileSystemError } from "../storage/file_system.ts";
+import type { Checker } from "./checker.ts";
+import { type DiskOperation, SimDisk } from "./disk.ts";
+import type { EventQueue } from "./event_queue.ts";
+import type { Mutant } from "./mutant.ts";
+import type { Random } from "./random.ts";
+import type { Settings } from "./settings.ts";
+import { Violation } from "./violation.ts";
+
+/** Where a machine's directory is, on its own disk. */
+export const DATA_PATH = "/data";
+const SYNC_MS = 0.3;
+const MAX_PENDING_REQUESTS = 1_000;
+
+/** What a machine needs of its world. */
+export interface MachineWorld {
+  readonly queue: EventQueue;
+  readonly settings: Settings;
+  readonly checker: Checker;
+  readonly mutant: Mutant | undefined;
+  readonly nodes: readonly NodeId[];
+  /** A message leaves at `departMs`. */
+  send(from: NodeId, to: NodeId, message: PeerMessage, departMs: number): void;
+  /** An answer leaves at `departMs`. */
+  answer(from: NodeId, request: string, responses: readonly ClientResponse[], departMs: number): void;
+  /** Something happened that a reader of the trace wants to know. */
+  tell(node: NodeId, kind: number, text: () => string): void;
+  onEvent(node: NodeId, event: RaftEvent): void;
+}
+
+/** Power was cut in the middle of a disk operation. */
+class PowerCut extends Error {}
+
+/** What a machine does at present. `refused` and `wiped` are for good. */
+export type MachineState = "up" | "down" | "refused" | "wiped";
+
+export class Machine {
+  readonly id: NodeId;
+  readonly disk: SimDisk;
+  readonly #world: MachineWorld;
+  readonly #random: Random;
+  #state: MachineState = "down";
+  #replica: Replica | undefined;
+  #directory: DataDirectory | undefined;
+  /** Counts the processes: what was meant for an earlier one is dropped. */
+  #life = 0;
+  /** Local time is `#localAnchor + (now - #anchor) * #rate`. */
+  #anchorMs = 0;
+  #localAnchorMs = 0;
+  #rate = 1;
+  /** The process takes nothing in before this time. */
+  #blockedUntilMs = 0;
+  #waiting: ((replica: Replica) => void)[] = [];
+  #isDrainDue = false;
+  /** The time that handling the present input has taken so far. */
+  #elapsedMs = 0;
+  #wakeAtMs = Infinity;
+  #cutAfterOperations = 0;
+  #failNext: "sync" | "append" | undefined;
+  /** Whether the world has decided when this machine starts again. */
+  isRestartDue = false;
+  /** Requests of peers that came with the present inputs and are not answered yet: sender and kind. */
+  #unanswered = new Map<string, number>();
+
+  constructor(id: NodeId, world: MachineWorld, random: Random, diskRandom: Random) {
+    this.id = id;
+    this.#world = world;
+    this.#random = random;
+    this.disk = new SimDisk({
+      random: diskRandom.next,
+      faults: { loseSector: 0.3, loseTail: 0.5, loseNameChange: 0.5, shortWrite: world.settings.shortWrite },
+      onStall: (ms) => this.#elapsedMs += ms,
+      beforeOperation: (operation, path) => this.#beforeOperation(operation, path),
+    });
+    if (world.mutant?.lyingSync) this.disk.faults.lyingSync = 1;
+  }
+
+  get state(): MachineState {
+    return this.#state;
+  }
+
+  get isUp(): boolean {
+    return this.#state === "up";
+  }
+
+  get replica(): Replica | undefined {
+    return this.#replica;
+  }
+
+  view(): RaftView | undefined {
+    return this.#replica?.view();
+  }
+
+  // ------------------------------------------------------------------------------------ life and death
+
+  /** Starts the process: recovers what is on the disk. A disk that it refuses keeps it down for good. */
+  start(): void {
+    if (this.#state !== "down") return;
+    const world = this.#world;
+    this.#elapsedMs = 0;
+    try {
+      this.#directory = DataDirectory.open(this.disk, DATA_PATH, {
+        clusterId: "sim",
+        node: this.id,
+        directoryId: new Uint8Array(16).fill(this.id),
+      });
+    } catch (error) {
+      return this.#failToStart(error);
+    }
+    const log = this.#directory.log;
+    const recovered = world.mutant?.recover?.(log.recovered) ?? log.recovered;
+    world.checker.onStart(this.id, recovered);
+    this.#state = "up";
+    this.#life++;
+    this.#replica = this.#makeReplica({ ...this.#watched(log), recovered });
+    world.tell(this.id, 1, () => {
+      const { currentTerm, votedFor } = recovered.hardState;
+      const cut = log.report.cutBytes > 0 ? `, after cutting a torn tail of ${log.report.cutBytes} B` : "";
+      return `starts with ${recovered.entries.length} entries in term ${currentTerm}` +
+        `${votedFor === 0 ? "" : `, its vote given to node ${votedFor}`}${cut}`;
+    });
+    world.mutant?.afterStart?.(this.#replica, recovered);
+    this.#blockedUntilMs = world.queue.nowMs + this.#elapsedMs;
+    this.handle(() => {});
+  }
+
+  /** The process ends at once; the machine, and what was written, stays. */
+  kill(): void {
+    if (!this.isUp) return;
+    this.#die();
+    this.disk.killProcess();
+    this.#world.tell(this.id, 2, () => "is killed");
+  }
+
+  /** Power is cut: what was not synced may be lost. */
+  cutPower(): void {
+    if (this.#state === "wiped") return;
+    const wasUp = this.isUp;
+    this.#die();
+    this.disk.crash();
+    if (wasUp) this.#world.tell(this.id, 3, () => "loses power");
+  }
+
+  /** Power will be cut in the middle of a disk operation, the `operations`-th from now. */
+  cutPowerAfter(operations: number): void {
+    this.#cutAfterOperations = operations;
+  }
+
+  /** The disk is replaced by an empty one. A node that has forgotten its votes must not come back under its id. */
+  wipe(): void {
+    this.#die();
+    this.disk.wipe();
+    this.#state = "wiped";
+    this.#world.tell(this.id, 4, () => "loses its disk, and stays away");
+  }
+
+  /** Takes nothing in for a while (a stopped process, a long pause for garbage). */
+  pause(forMs: number): void {
+    this.#blockedUntilMs = Math.max(this.#blockedUntilMs, this.#world.queue.nowMs + forMs);
+    this.#world.tell(this.id, 5, () => `pauses for ${Math.round(forMs)} ms`);
+  }
+
+  /** Syncs take up to `upToMs` from now on. */
+  stallDisk(upToMs: number): void {
+    this.disk.faults.stall = upToMs > 0 ? 0.3 : 0;
+    this.disk.faults.stallUpToMs = upToMs;
+  }
+
+  /** The next operation of this kind fails. */
+  failNext(operation: "sync" | "append"): void {
+    this.#failNext = operation;
+  }
+
+  /** No more bytes fit, or as many as ever. */
+  fillDisk(isFull: boolean): void {
+    this.disk.capacityBytes = isFull ? 0 : Infinity;
+  }
+
+  /** All faults of this machine end, and it runs. */
+  recoverFully(): void {
+    Object.assign(this.disk.faults, {
+      stall: 0,
+      shortWrite: 0,
+      syncError: 0,
+      appendError: 0,
+      renameError: 0,
+    });
+    this.fillDisk(false);
+    this.#failNext = undefined;
+    this.#cutAfterOperations = 0;
+    this.setClockRate(1);
+    this.#blockedUntilMs = this.#world.queue.nowMs;
+    if (this.isUp) this.handle(() => {});
+    else this.start();
+  }
+
+  /** Its clock jumps. */
+  stepClock(byMs: number): void {
+    this.#setClock(this.#localMs() + byMs, this.#rate);
+    this.#world.tell(this.id, 6, () => `sees its clock jump by ${Math.round(byMs)} ms`);
+  }
+
+  /** Its clock runs at `rate` times the true speed from now on. */
+  setClockRate(rate: number): void {
+    this.#setClock(this.#localMs(), rate);
+    this.#world.tell(this.id, 7, () => `has a clock that runs at ${rate.toFixed(2)} times the true speed`);
+  }
+
+  // ------------------------------------------------------------------------------------- what arrives
+
+  receive(from: NodeId, message: PeerMessage): void {
+    if (!this.isUp) return;
+    this.handle((replica) => {
+      const taken = this.#mutated(
+        message,
+        (mutant) => mutant.receive === undefined ? message : mutant.receive(message, from, replica.view()),
+      );
+      if (taken === undefined) return;
+      if (taken.type.endsWith("Request")) this.#expectAnswer(from, taken.type);
+      replica.receive(from, taken);
+    });
+  }
+
+  request(name: string, request: ClientRequest): void {
+    this.handle((replica) => {
+      const answer = this.#world.mutant?.answer?.(request, replica);
+      if (answer === undefined) replica.request(name, request);
+      else this.#world.answer(this.id, name, [answer], this.#departMs());
+    });
+  }
+
+  /** Handles an input now, or when the process can. */
+  handle(input: (replica: Replica) => void): void {
+    if (!this.isUp) return;
+    this.#waiting.push(input);
+    if (this.#world.queue.nowMs >= this.#blockedUntilMs) this.#drain();
+    else this.#scheduleDrain();
+  }
+
+  #scheduleDrain(): void {
+    if (this.#isDrainDue) return;
+    this.#isDrainDue = true;
+    const life = this.#life;
+    this.#world.queue.at(this.#blockedUntilMs, () => {
+      if (life !== this.#life) return;
+      this.#isDrainDue = false;
+      // It may have been blocked for longer meanwhile.
+      if (this.#world.queue.nowMs < this.#blockedUntilMs) this.#scheduleDrain();
+      else this.#drain();
+    });
+  }
+
+  /** Takes in all that waits, flushes once, and lets the checker look. */
+  #drain(): void {
+    const replica = this.#replica;
+    if (replica === undefined) return;
+    const inputs = this.#waiting;
+    this.#waiting = [];
+    this.#elapsedMs = 0;
+    this.#unanswered.clear();
+    try {
+      replica.advance(this.#localMs());
+      for (const input of inputs) input(replica);
+      replica.flush();
+    } catch (error) {
+      return this.#failWhileRunning(error);
+    }
+    this.#checkAnswered();
+    this.#world.checker.afterStep(this.id, replica.view());
+    this.#blockedUntilMs = Math.max(this.#blockedUntilMs, this.#world.queue.nowMs + this.#elapsedMs);
+    this.#scheduleWake(replica);
+  }
+
+  #scheduleWake(replica: Replica): void {
+    const { queue } = this.#world;
+    const atMs = Math.max(this.#trueMs(replica.nextWakeMs()), this.#blockedUntilMs);
+    // A deadline that moved away is met early once, as the real timer does.
+    if (atMs >= this.#wakeAtMs && this.#wakeAtMs > queue.nowMs) return;
+    this.#wakeAtMs = atMs;
+    const life = this.#life;
+    queue.at(atMs, () => {
+      if (life !== this.#life || this.#wakeAtMs !== atMs) return;
+      this.#wakeAtMs = Infinity;
+      this.handle(() => {});
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------- within
+
+  #makeReplica(log: DurableLog): Replica {
+    const { settings, mutant, nodes } = this.#world;
+    return new Replica(
+      {
+        raft: {
+          id: this.id,
+          voters: nodes,
+          heartbeatMs: settings.heartbeatMs,
+          electionTimeoutMs: settings.electionTimeoutMs,
+          maxAppendBytes: settings.maxAppendBytes,
+          maxInflightAppends: settings.maxInflightAppends,
+          random: this.#random.next,
+          ...(mutant?.rules === undefined ? {} : { rules: { ...RAFT_RULES, ...mutant.rules } }),
+        },
+        log,
+        ...(mutant?.makeStore === undefined ? {} : { store: mutant.makeStore(this.id) }),
+        addresses: new Map(nodes.map((node) => [node, { host: "sim", clientPort: node }])),
+        maxPendingRequests: MAX_PENDING_REQUESTS,
+      },
+      {
+        send: (to, message) => this.#send(to, message),
+        answer: (request, responses) =>
+          this.#world.answer(this.id, request, [...responses], this.#departMs()),
+        tell: (event) => this.#onEvent(event),
+        applied: (entry, result) => this.#onApplied(entry, result),
+      },
+      this.#localMs(),
+    );
+  }
+
+  /** The log, with a checker and a mutant looking on. */
+  #watched(log: DurableLog): DurableLog {
+    const { checker, mutant } = this.#world;
+    let written: Persist[] = [];
+    return {
+      recovered: log.recovered,
+      append: (persist) => {
+        const changed = mutant?.persist?.(persist) ?? persist;
+        log.append(changed);
+        written.push(changed);
+      },
+      sync: () => {
+        if (written.every((persist) => mutant?.skipsSync?.(persist) ?? false)) return;
+        this.#elapsedMs += SYNC_MS;
+        log.sync();
+        for (const persist of written) checker.onDurable(this.id, persist);
+        written = [];
+      },
+    };
+  }
+
+  #send(to: NodeId, message: PeerMessage): void {
+    const sent = this.#mutated(message, (mutant) => {
+      const view = this.view();
+      return view === undefined || mutant.send === undefined ? message : mutant.send(message, to, view);
+    });
+    if (sent === undefined) return;
+    if (sent.type.endsWith("Response")) {
+      this.#unanswered.delete(`${to} ${sent.type.replace("Response", "Request")}`);
+    }
+    this.#world.checker.onSend(this.id, to, sent);
+    this.#world.send(this.id, to, sent, this.#departMs());
+  }
+
+  #onApplied(entry: Entry, result: WriteResult | undefined): void {
+    const digest = this.#replica?.store.digest ?? 0;
+    this.#world.checker.onApplied(this.id, entry, result, digest);
+  }
+
+  #onEvent(event: RaftEvent): void {
+    const view = this.view();
+    if (event.kind === "truncated" && view !== undefined) {
+      this.#world.checker.onTruncated(this.id, event.after, view);
+    }
+    // A request that is ignored, because no correct node sends such a thing, needs no answer.
+    if (event.kind === "ignored") this.#unanswered.delete(`${event.from} ${event.type}`);
+    this.#world.onEvent(this.id, event);
+  }
+
+  #mutated(
+    message: PeerMessage,
+    change: (mutant: Mutant) => PeerMessage | undefined,
+  ): PeerMessage | undefined {
+    const { mutant } = this.#world;
+    return mutant === undefined ? message : change(mutant);
+  }
+
+  #expectAnswer(from: NodeId, type: string): void {
+    this.#unanswered.set(`${from} ${type}`, this.#world.queue.nowMs);
+  }
+
+  #checkAnswered(): void {
+    for (const request of this.#unanswered.keys()) {
+      throw new Violation(
+        "requests-are-answered",
+        `node ${this.id} left unanswered (sender, kind): ${request}`,
+      );
+    }
+  }
+
+  #beforeOperation(operation: DiskOperation, path: string): void {
+    if (operation === this.#failNext) {
+      this.#failNext = undefined;
+      throw new FileSystemError("io", operation, path, "simulated I/O error");
+    }
+    if (this.#cutAfterOperations === 0) return;
+    this.#cutAfterOperations--;
+    if (this.#cutAfterOperations === 0) throw new PowerCut();
+  }
+
+  #failToStart(error: unknown): void {
+    if (error instanceof PowerCut) {
+      this.#die();
+      this.disk.crash();
+      this.#world.tell(this.id, 8, () => "loses power while it starts");
+    } else if (error instanceof StorageError && error.exitCode === 5) {
+      this.#die();
+      this.#state = "refused";
+      this.#world.tell(this.id, 9, () => `refuses to start: ${error.message}`);
+    } else if (error instanceof StorageError) {
+      this.#die();
+      this.disk.killProcess();
+      this.#world.tell(this.id, 10, () => `cannot start: ${error.message}`);
+    } else {
+      throw error instanceof Violation ? error : crashOf(this.id, error);
+    }
+  }
+
+  #failWhileRunning(error: unknown): void {
+    if (error instanceof PowerCut) {
+      this.#die();
+      this.disk.crash();
+      this.#world.tell(this.id, 11, () => "loses power in the middle of a write");
+    } else if (error instanceof StorageError) {
+      this.#die();
+      this.disk.killProcess();
+      this.#world.tell(this.id, 12, () => `ends: ${error.message}`);
+    } else {
+      throw error instanceof Violation ? error : crashOf(this.id, error);
+    }
+  }
+
+  #die(): void {
+    this.#life++;
+    this.#replica = undefined;
+    this.#directory = undefined;
+    this.#waiting = [];
+    this.#isDrainDue = false;
+    this.#wakeAtMs = Infinity;
+    this.#blockedUntilMs = 0;
+    this.#cutAfterOperations = 0;
+    if (this.#state === "up") this.#state = "down";
+  }
+
+  #departMs(): number {
+    return this.#world.queue.nowMs + this.#elapsedMs;
+  }
+
+  #localMs(): number {
+    return this.#localAnchorMs + (this.#world.queue.nowMs - this.#anchorMs) * this.#rate;
+  }
+
+  #trueMs(localMs: number): number {
+    return this.#anchorMs + (localMs - this.#localAnchorMs) / this.#rate;
+  }
+
+  #setClock(localMs: number, rate: number): void {
+    this.#anchorMs = this.#world.queue.nowMs;
+    this.#localAnchorMs = localMs;
+    this.#rate = rate;
+    if (this.#replica === undefined) return;
+    this.#wakeAtMs = Infinity;
+    this.handle(() => {});
+  }
+}
+
+function crashOf(node: NodeId, error: unknown): Violation {
+  const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new Violation("no-crash", `node ${node} failed with ${detail}`);
+}

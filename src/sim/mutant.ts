@@ -1,0 +1,43 @@
+/**
+ * How a bug is put back, for a simulation that must notice it: a rule of Raft replaced, or one of the seams between
+ * a server and its world tampered with. Nothing here is known to the server itself.
+ *
+ * @module
+ */
+import type { ClientRequest, ClientResponse, PeerMessage } from "../../packraft/mod.ts";
+import type { Store } from "../kv/mod.ts";
+import type { NodeId, Persist, RaftView, Recovered, Rules } from "../raft/mod.ts";
+import type { Replica } from "../replica/mod.ts";
+
+/** One bug. Every part is optional; what is absent works as it should. */
+export interface Mutant {
+  readonly name: string;
+  /** What is wrong, in one line. */
+  readonly summary: string;
+  /** Where the bug was found: an ancestor of drafty, another system, a textbook. */
+  readonly origin: string;
+  /** Rules of Raft that answer wrongly. */
+  readonly rules?: Partial<Rules>;
+  /** A state machine with a bug. */
+  readonly makeStore?: (node: NodeId) => Store;
+  /** What is written instead of `persist`. */
+  readonly persist?: (persist: Persist) => Persist;
+  /** Whether this batch is reported as durable without a sync. */
+  readonly skipsSync?: (persist: Persist) => boolean;
+  /** What a restarted node believes to have recovered. */
+  readonly recover?: (recovered: Recovered) => Recovered;
+  /** Something done to a node right after it has (re)started. */
+  readonly afterStart?: (replica: Replica, recovered: Recovered) => void;
+  /** The message that leaves instead, or none. */
+  readonly send?: (message: PeerMessage, to: NodeId, view: RaftView) => PeerMessage | undefined;
+  /** The message that is taken in instead, or none. */
+  readonly receive?: (message: PeerMessage, from: NodeId, view: RaftView) => PeerMessage | undefined;
+  /** What a node answers to a request without asking anyone, or undefined to go on as usual. */
+  readonly answer?: (request: ClientRequest, replica: Replica) => ClientResponse | undefined;
+  /** Whether a sync lies: returns without having made anything durable. */
+  readonly lyingSync?: boolean;
+  /** What to change in the settings drawn from a seed, so that the bug has its occasion. */
+  readonly settings?: import("./settings.ts").SettingsOverride;
+  /** The scenario in which it shows, where random faults rarely meet it. */
+  readonly scenario?: string;
+}

@@ -1,0 +1,200 @@
+/**
+ * One run: a phase of faults in which nothing wrong may happen (safety), then a healed majority that must come
+ * to agree and serve while the rest stays dead (liveness), then the judgement of what the clients saw.
+ *
+ * @module
+ */
+import type { NodeId } from "../raft/mod.ts";
+import { type Action, planOf } from "./actions.ts";
+import type { InvariantName } from "./invariants.ts";
+import { checkLinearizability, describeViolation } from "./linearizability.ts";
+import type { Mutant } from "./mutant.ts";
+import { Random } from "./random.ts";
+import { type Settings, settingsOf, type SettingsOverride } from "./settings.ts";
+import type { TraceLine } from "./trace.ts";
+import { Violation } from "./violation.ts";
+import { World } from "./world.ts";
+
+/** How long a healed majority may take to serve a write and to agree. */
+const LIVENESS_LIMIT_MS = 60_000;
+const LIVENESS_STEP_MS = 200;
+
+export interface RunOptions {
+  readonly seed: number;
+  /** Settings that do not follow from the seed. */
+  readonly override?: SettingsOverride;
+  /** A plan of faults instead of the seed's own. */
+  readonly plan?: readonly Action[];
+  readonly mutant?: Mutant;
+  readonly records?: boolean;
+}
+
+export interface Failure {
+  readonly invariant: InvariantName;
+  readonly detail: string;
+  readonly atMs: number;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly settings: Settings;
+  readonly plan: readonly Action[];
+  readonly failure: Failure | undefined;
+  readonly traceHash: string;
+  /** Empty unless recorded. */
+  readonly lines: readonly TraceLine[];
+  readonly simulatedMs: number;
+  readonly events: number;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly operations: { readonly ok: number; readonly unknown: number; readonly retries: number };
+}
+
+/** Runs one seed. Equal arguments give equal results, byte for byte. */
+export function runSeed(options: RunOptions): RunResult {
+  const { seed, mutant } = options;
+  const settings = settingsOf(seed, { ...mutant?.settings, ...options.override });
+  const plan = options.plan ?? planOf(seed, settings);
+  const world = new World({
+    seed,
+    settings,
+    ...(mutant === undefined ? {} : { mutant }),
+    records: options.records ?? false,
+  });
+  const failure = failureOf(world, () => {
+    safetyPhase(world, plan);
+    livenessPhase(world, new Random(seed, "liveness"));
+    judgeHistory(world);
+  });
+  return {
+    seed,
+    settings,
+    plan,
+    failure,
+    traceHash: world.trace.hash,
+    lines: world.trace.lines,
+    simulatedMs: world.queue.nowMs,
+    events: world.events,
+    faults: faultsOf(world),
+    operations: operationsOf(world),
+  };
+}
+
+/** Runs `phases` and catches the first violation. */
+export function failureOf(world: World, phases: () => void): Failure | undefined {
+  try {
+    phases();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    return { invariant: error.invariant, detail: error.message, atMs: world.queue.nowMs };
+  }
+}
+
+function safetyPhase(world: World, plan: readonly Action[]): void {
+  for (const { atMs, fault } of plan) world.queue.at(atMs, () => world.apply(fault));
+  for (let i = 0; i < world.settings.clients; i++) world.addClient().start();
+  world.advance(world.settings.safetyMs);
+  for (const client of world.clients) client.stop();
+}
+
+/** Heals a majority of the nodes that can be healed, and demands service and agreement of it. */
+export function livenessPhase(world: World, random: Random): void {
+  const quorum = Math.floor(world.nodes.length / 2) + 1;
+  const candidates = random.shuffled(world.undamaged);
+  const core = candidates.slice(0, quorum + random.below(candidates.length - quorum + 1)).sort((a, b) =>
+    a - b
+  );
+  world.healCore(core);
+  const startMs = world.queue.nowMs;
+  const probe = world.addClient();
+  let isServed = false;
+  const write = () =>
+    probe.put("probe", (outcome) => {
+      if (outcome === "unknown") write();
+      else isServed = true;
+    });
+  write();
+  if (!world.advanceUntil(() => isServed, LIVENESS_LIMIT_MS)) {
+    throw new Violation(
+      "availability",
+      `nodes ${core.join(", ")} served no write within ${LIVENESS_LIMIT_MS} ms`,
+    );
+  }
+  while (!isConverged(world, core)) {
+    if (world.queue.nowMs - startMs > LIVENESS_LIMIT_MS) {
+      throw new Violation(
+        "convergence",
+        `nodes ${core.join(", ")} do not agree after ${LIVENESS_LIMIT_MS} ms`,
+      );
+    }
+    world.advance(LIVENESS_STEP_MS);
+  }
+  readAll(world);
+  checkDurability(world, core);
+}
+
+function isConverged(world: World, core: readonly NodeId[]): boolean {
+  const views = core.map((node) => world.machine(node).view());
+  const first = views[0];
+  return first !== undefined && world.clients.every((client) => client.isIdle) &&
+    views.every((view) =>
+      view?.lastApplied === first.lastLogIndex && view.lastLogIndex === first.lastLogIndex
+    );
+}
+
+/** The last word of the history: what every key holds now. */
+function readAll(world: World): void {
+  const reader = world.addClient();
+  let left = 0;
+  for (let i = 0; i < world.settings.keys; i++) {
+    left++;
+    reader.get(`k${i}`, () => left--);
+  }
+  if (!world.advanceUntil(() => left === 0, LIVENESS_LIMIT_MS)) {
+    throw new Violation("availability", `reads were not answered within ${LIVENESS_LIMIT_MS} ms`);
+  }
+}
+
+/** Every entry that was ever applied is in every log of the core; acknowledged writes are among them. */
+function checkDurability(world: World, core: readonly NodeId[]): void {
+  for (const node of core) {
+    const log = world.machine(node).view()?.log;
+    for (let index = 1; index <= world.checker.committedUpTo; index++) {
+      const applied = world.checker.appliedAt(index);
+      if (applied === undefined || log?.termAt(index) === applied.term) continue;
+      throw new Violation(
+        "durability",
+        `node ${node} lacks entry ${index} of term ${applied.term}, which was applied`,
+      );
+    }
+  }
+}
+
+/** Whether what the clients saw can be explained by doing one thing at a time. */
+export function judgeHistory(world: World): void {
+  const verdict = checkLinearizability(world.history.operations());
+  if (verdict.outcome === "linearizable") return;
+  throw new Violation("linearizability", describeViolation(verdict));
+}
+
+function faultsOf(world: World): Record<string, number> {
+  const counts: Record<string, number> = { ...world.faultCounts };
+  const { lost, duplicated, straggled, cut, clogged } = world.network.counts;
+  Object.assign(counts, { lost, duplicated, straggled, cutOff: cut, clogged });
+  for (const machine of world.machines) {
+    for (const [name, count] of Object.entries(machine.disk.counts)) {
+      counts[`disk ${name}`] = (counts[`disk ${name}`] ?? 0) + count;
+    }
+  }
+  return counts;
+}
+
+function operationsOf(world: World): RunResult["operations"] {
+  const sum = { ok: 0, unknown: 0, retries: 0 };
+  for (const { counts } of world.clients) {
+    sum.ok += counts.ok;
+    sum.unknown += counts.unknown;
+    sum.retries += counts.retries;
+  }
+  return sum;
+}

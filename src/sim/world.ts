@@ -1,0 +1,316 @@
+/**
+ * A simulated world: machines, a network, clients, and the checker that watches all of them. One seed decides
+ * everything in it; nothing in it knows the real time.
+ *
+ * @module
+ */
+import {
+  type ClientRequest,
+  type ClientResponse,
+  encodePacket,
+  type Packet,
+  PacketReader,
+  type PeerMessage,
+} from "../../packraft/mod.ts";
+import type { NodeId, RaftEvent } from "../raft/mod.ts";
+import {
+  sentenceOfEvent,
+  sentenceOfPeerMessage,
+  sentenceOfRequest,
+  sentenceOfResponse,
+} from "../replica/mod.ts";
+import { type Fault, sentenceOfFault } from "./actions.ts";
+import { Checker } from "./checker.ts";
+import { type ClientWorld, SimClient } from "./client.ts";
+import { EventQueue } from "./event_queue.ts";
+import { HistoryRecorder } from "./history.ts";
+import { DATA_PATH, Machine, type MachineWorld } from "./machine.ts";
+import type { Mutant } from "./mutant.ts";
+import { CALM_NETWORK, Network } from "./network.ts";
+import { Random } from "./random.ts";
+import type { Settings } from "./settings.ts";
+import { Trace } from "./trace.ts";
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly settings: Settings;
+  readonly mutant?: Mutant;
+  /** Whether the trace is kept as sentences. */
+  readonly records?: boolean;
+}
+
+/** Who waits for the answer to a request. */
+interface Asked {
+  readonly client: number;
+  readonly request: ClientRequest;
+  readonly answered: (response: ClientResponse | "refused") => void;
+}
+
+export class World implements MachineWorld, ClientWorld {
+  readonly queue = new EventQueue();
+  readonly history = new HistoryRecorder();
+  readonly trace: Trace;
+  readonly settings: Settings;
+  readonly mutant: Mutant | undefined;
+  readonly nodes: readonly NodeId[];
+  readonly checker: Checker;
+  readonly network: Network;
+  readonly machines: readonly Machine[];
+  readonly clients: SimClient[] = [];
+  /** How often each kind of fault was done to the cluster. */
+  readonly faultCounts: Record<string, number> = {};
+  events = 0;
+  readonly #seed: number;
+  readonly #restartRandom: Random;
+  readonly #asked = new Map<string, Asked>();
+  readonly #damaged = new Set<NodeId>();
+  #nextRequest = 1;
+  /** Whether a machine that is down comes back by itself. */
+  #restarts = true;
+
+  constructor(options: WorldOptions) {
+    const { seed, settings } = options;
+    this.#seed = seed;
+    this.settings = settings;
+    this.mutant = options.mutant;
+    this.trace = new Trace(options.records ?? false);
+    this.nodes = Array.from({ length: settings.nodes }, (_, i) => i + 1);
+    this.checker = new Checker(this.nodes);
+    this.network = new Network(this.queue, new Random(seed, "network"), settings.network);
+    this.#restartRandom = new Random(seed, "restarts");
+    this.machines = this.nodes.map((id) =>
+      new Machine(id, this, new Random(seed, `node ${id}`), new Random(seed, `disk ${id}`))
+    );
+    for (const machine of this.machines) machine.start();
+  }
+
+  machine(node: NodeId): Machine {
+    const machine = this.machines[node - 1];
+    if (machine === undefined) throw new RangeError(`node ${node} is not in the simulated cluster`);
+    return machine;
+  }
+
+  addClient(): SimClient {
+    const id = this.clients.length + 1;
+    const client = new SimClient(id, this, this.settings, new Random(this.#seed, `client ${id}`));
+    this.clients.push(client);
+    return client;
+  }
+
+  // --------------------------------------------------------------------------------------------- time
+
+  /** Lets `forMs` pass. */
+  advance(forMs: number): void {
+    const untilMs = this.queue.nowMs + forMs;
+    while (this.queue.runNext(untilMs)) this.#afterEvent();
+  }
+
+  /** Lets time pass until `isReached`, for at most `limitMs`. Returns whether it was reached. */
+  advanceUntil(isReached: () => boolean, limitMs: number): boolean {
+    const untilMs = this.queue.nowMs + limitMs;
+    while (!isReached()) {
+      if (!this.queue.runNext(untilMs)) return isReached();
+      this.#afterEvent();
+    }
+    return true;
+  }
+
+  /** The leader of the newest term among the running nodes, or 0. */
+  leader(): NodeId {
+    let leader = 0;
+    let leaderTerm = 0;
+    for (const machine of this.machines) {
+      const view = machine.view();
+      if (view?.role !== "leader" || view.currentTerm < leaderTerm) continue;
+      leader = machine.id;
+      leaderTerm = view.currentTerm;
+    }
+    return leader;
+  }
+
+  #afterEvent(): void {
+    this.events++;
+    if (this.#restarts) { for (const machine of this.machines) this.#maybeRestart(machine); }
+  }
+
+  // ------------------------------------------------------------------------------------------- faults
+
+  /** Does a fault to the cluster. One that would take more than a minority for good is left out. */
+  apply(fault: Fault): void {
+    if ((fault.kind === "bitFlip" || fault.kind === "wipe") && !this.#mayDamage(fault.node)) return;
+    this.faultCounts[fault.kind] = (this.faultCounts[fault.kind] ?? 0) + 1;
+    this.trace.mix(this.queue.nowMs, 99, fault.kind.length, "node" in fault ? fault.node : 0);
+    this.trace.say(this.queue.nowMs, () => sentenceOfFault(fault));
+    switch (fault.kind) {
+      case "partition":
+        return this.#partition(fault.groups);
+      case "cut":
+        return this.network.cut(fault.from, fault.to);
+      case "heal":
+        return this.network.heal();
+      case "clog":
+        return this.network.clog(fault.from, fault.to, this.queue.nowMs + fault.forMs);
+      case "kill":
+        return this.machine(fault.node).kill();
+      case "powerCut":
+        return this.machine(fault.node).cutPower();
+      case "cutInOperation":
+        return this.machine(fault.node).cutPowerAfter(fault.operations);
+      case "pause":
+        return this.machine(fault.node).pause(fault.forMs);
+      case "clockStep":
+        return this.machine(fault.node).stepClock(fault.byMs);
+      case "clockDrift":
+        return this.machine(fault.node).setClockRate(fault.rate);
+      case "diskStall":
+        return this.machine(fault.node).stallDisk(fault.upToMs);
+      case "diskError":
+        return this.machine(fault.node).failNext(fault.operation);
+      case "diskFull":
+        return this.machine(fault.node).fillDisk(fault.isFull);
+      case "bitFlip":
+        return this.#flipBit(fault.node);
+      case "wipe":
+        this.#damaged.add(fault.node);
+        return this.machine(fault.node).wipe();
+    }
+  }
+
+  /** Whether a machine that is down comes back by itself after a while. */
+  setRestarts(restarts: boolean): void {
+    this.#restarts = restarts;
+  }
+
+  /** Nodes that can ever take part again. */
+  get undamaged(): NodeId[] {
+    return this.nodes.filter((node) => {
+      const { state } = this.machine(node);
+      return !this.#damaged.has(node) && state !== "refused" && state !== "wiped";
+    });
+  }
+
+  /** Ends all faults for these nodes, starts them, and takes the others down for good. */
+  healCore(core: readonly NodeId[]): void {
+    this.#restarts = false;
+    this.network.heal();
+    this.network.dials = CALM_NETWORK;
+    for (const machine of this.machines) {
+      if (core.includes(machine.id)) machine.recoverFully();
+      else machine.kill();
+    }
+    this.trace.say(this.queue.nowMs, () => `nodes ${core.join(", ")} are healed, the others stay down`);
+  }
+
+  #partition(groups: readonly (readonly NodeId[])[]): void {
+    for (const from of this.nodes) {
+      for (const to of this.nodes) {
+        if (from === to) continue;
+        if (groups.some((group) => group.includes(from) && group.includes(to))) this.network.mend(from, to);
+        else this.network.cut(from, to);
+      }
+    }
+  }
+
+  #mayDamage(node: NodeId): boolean {
+    if (this.#damaged.has(node)) return false;
+    const gone = this.nodes.length - this.undamaged.length;
+    return gone < Math.floor((this.nodes.length - 1) / 2);
+  }
+
+  #flipBit(node: NodeId): void {
+    const machine = this.machine(node);
+    const path = machine.disk.paths().find((name) =>
+      name.startsWith(`${DATA_PATH}/log-`) && name.endsWith(".pack")
+    );
+    if (path === undefined || machine.disk.flipRandomBit(path) === undefined) return;
+    this.#damaged.add(node);
+    machine.kill(); // to be found when it starts again
+  }
+
+  #maybeRestart(machine: Machine): void {
+    if (machine.state !== "down" || machine.isRestartDue) return;
+    machine.isRestartDue = true;
+    this.queue.after(this.#restartRandom.between(20, 3_000), () => {
+      machine.isRestartDue = false;
+      if (this.#restarts) machine.start();
+    });
+  }
+
+  // ----------------------------------------------------------------------------------------- messages
+
+  send(from: NodeId, to: NodeId, message: PeerMessage, departMs: number): void {
+    const { trace } = this;
+    trace.mix(departMs, from * 16 + to, message.type.length, message.term);
+    trace.say(departMs, () => `node ${from} to node ${to}: ${sentenceOfPeerMessage(message)}`);
+    const carried = this.settings.encodes ? reencoded(from, to, message) : message;
+    this.network.send(
+      from,
+      to,
+      departMs,
+      () => {
+        trace.mix(this.queue.nowMs, from * 16 + to, message.type.length, 1);
+        this.machine(to).receive(from, carried);
+      },
+      trace.isRecording
+        ? (why) =>
+          trace.say(
+            this.queue.nowMs,
+            () => `  (${why}: node ${from} to node ${to}: ${sentenceOfPeerMessage(message)})`,
+          )
+        : undefined,
+    );
+  }
+
+  ask(
+    client: number,
+    node: NodeId,
+    request: ClientRequest,
+    answered: (response: ClientResponse | "refused") => void,
+  ): void {
+    const name = `client-request-${this.#nextRequest++}`;
+    const { trace, queue, network } = this;
+    trace.mix(queue.nowMs, client, node, request.type.length);
+    trace.say(queue.nowMs, () => `client ${client} to node ${node}: ${sentenceOfRequest(request)}`);
+    this.#asked.set(name, { client, request, answered });
+    network.send(0, node, queue.nowMs, () => {
+      const machine = this.machine(node);
+      if (machine.isUp) machine.request(name, request);
+      else network.send(node, 0, queue.nowMs, () => answered("refused"));
+    });
+  }
+
+  answer(from: NodeId, name: string, responses: readonly ClientResponse[], departMs: number): void {
+    const asked = this.#asked.get(name);
+    const response = responses[0];
+    if (asked === undefined || response === undefined) return;
+    const { client, request, answered } = asked;
+    this.trace.mix(departMs, client, from, response.type.length);
+    this.trace.say(departMs, () => `node ${from} to client ${client}: ${sentenceOfResponse(response)}`);
+    if (response.type === "PutResponse" || response.type === "DeleteResponse") {
+      if (request.type === "PutRequest" || request.type === "DeleteRequest") {
+        this.checker.onAcknowledged(from, response.index, request);
+      }
+    }
+    this.network.send(from, 0, departMs, () => answered(response));
+  }
+
+  tell(node: NodeId, kind: number, text: () => string): void {
+    this.trace.mix(this.queue.nowMs, node, 77, kind);
+    this.trace.say(this.queue.nowMs, () => `node ${node} ${text()}`);
+  }
+
+  onEvent(node: NodeId, event: RaftEvent): void {
+    this.trace.mix(this.queue.nowMs, node, 55, event.kind.length);
+    this.trace.say(this.queue.nowMs, () => `node ${node} ${sentenceOfEvent(event)}`);
+  }
+}
+
+/** The message after a way through bytes. */
+function reencoded(from: NodeId, to: NodeId, message: PeerMessage): PeerMessage {
+  const packet: Packet = { family: "peer", envelope: { clusterId: "sim", from, to, luid: "sim" }, message };
+  const reader = new PacketReader();
+  reader.push(encodePacket(packet));
+  const received = reader.next();
+  if (received?.family !== "peer") throw new Error("a message did not survive its encoding");
+  return received.message;
+}
