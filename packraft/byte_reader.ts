@@ -12,12 +12,10 @@ const textDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** A cursor over bytes that it does not own. Byte strings that it returns share that memory. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #offset = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** How many bytes have been taken. */
@@ -31,22 +29,18 @@ export class ByteReader {
   }
 
   u8(): number {
-    this.#need(1);
-    return this.#view.getUint8(this.#offset++);
+    const byte = this.#bytes[this.#offset];
+    if (byte === undefined) throw truncated(1, 0);
+    this.#offset++;
+    return byte;
   }
 
   u16(): number {
-    this.#need(2);
-    const value = this.#view.getUint16(this.#offset);
-    this.#offset += 2;
-    return value;
+    return this.u8() * 0x100 + this.u8();
   }
 
   u32(): number {
-    this.#need(4);
-    const value = this.#view.getUint32(this.#offset);
-    this.#offset += 4;
-    return value;
+    return this.u16() * 0x10000 + this.u16();
   }
 
   /** A varint of at most 8 bytes and at most 2^53-1, in its shortest form: anything else is an error. */
@@ -54,8 +48,9 @@ export class ByteReader {
     let value = 0;
     let scale = 1;
     for (let count = 1; count <= 8; count++) {
-      this.#need(1);
-      const byte = this.#view.getUint8(this.#offset++);
+      const byte = this.#bytes[this.#offset];
+      if (byte === undefined) throw truncated(1, 0);
+      this.#offset++;
       value += (byte & 0x7f) * scale;
       if (value > Number.MAX_SAFE_INTEGER) break;
       if (byte < 0x80) {
@@ -101,8 +96,10 @@ export class ByteReader {
   }
 
   #need(count: number): void {
-    if (count > this.remaining) {
-      throw new PackraftError("truncated", `${count} B wanted, ${this.remaining} B left`);
-    }
+    if (count > this.remaining) throw truncated(count, this.remaining);
   }
+}
+
+function truncated(wantedBytes: number, leftBytes: number): PackraftError {
+  return new PackraftError("truncated", `${wantedBytes} B wanted, ${leftBytes} B left`);
 }

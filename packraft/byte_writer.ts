@@ -6,6 +6,8 @@
 import { PackraftError } from "./errors.ts";
 
 const textEncoder = new TextEncoder();
+/** The longest text whose length is a varint of one byte. */
+const SHORT_TEXT = 0x7f;
 
 /** A growing buffer. One writer may be reused for many frames with {@linkcode ByteWriter.reset}. */
 export class ByteWriter {
@@ -82,12 +84,28 @@ export class ByteWriter {
 
   /** UTF-8 with its length in bytes in front; refuses a lone surrogate, which UTF-8 cannot carry. */
   text(text: string, maxBytes: number): void {
+    if (text.length <= SHORT_TEXT && this.#shortAscii(text, maxBytes)) return;
     if (!text.isWellFormed()) throw new PackraftError("invalidText", "text holds a lone surrogate");
     const encoded = textEncoder.encode(text);
     if (encoded.length > maxBytes) {
       throw new PackraftError("limitExceeded", `text of ${encoded.length} B exceeds ${maxBytes}`);
     }
     this.bytes(encoded);
+  }
+
+  /** Ids are short and ASCII, and stand in every frame: an encoder and its array for each would cost more than they do. */
+  #shortAscii(text: string, maxBytes: number): boolean {
+    if (text.length > maxBytes) return false;
+    this.#reserve(1 + text.length);
+    let at = this.#length;
+    this.#buffer[at++] = text.length;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit > 0x7f) return false; // what was put into the buffer does not count yet
+      this.#buffer[at++] = unit;
+    }
+    this.#length = at;
+    return true;
   }
 
   /** Overwrites four bytes at `offset`, which must have been written before. */

@@ -39,15 +39,22 @@ export const PROTOCOL_VERSION = 1;
 export const FRAME_HEADER_BYTES = 16;
 
 const MAGIC = [0x70, 0x6b, 0x72, 0x66] as const;
-const CRC_START = 4;
+const MAGIC_NUMBER = 0x706b7266;
+const VERSION_OFFSET = 4;
+const TYPE_OFFSET = 5;
+const FLAGS_OFFSET = 6;
+const BODY_BYTES_OFFSET = 8;
 const CRC_OFFSET = 12;
+
+/** How requests and responses of HTTP begin. */
+const HTTP_STARTS = ["GET ", "POST", "PUT ", "HEAD", "DELE", "OPTI", "PATC", "CONN", "TRAC", "PRI ", "HTTP"];
 
 interface Kind {
   readonly family: Packet["family"];
   readonly name: string;
   readonly number: number;
   readonly envelope: Schema<unknown>;
-  readonly schema: Schema<unknown>;
+  readonly message: Schema<unknown>;
 }
 
 const KINDS: readonly Kind[] = [
@@ -56,111 +63,144 @@ const KINDS: readonly Kind[] = [
   ...kindsOf("response", CLIENT_ENVELOPE, CLIENT_RESPONSES),
 ];
 const KIND_BY_NAME = new Map(KINDS.map((kind) => [kind.name, kind]));
-const KIND_BY_NUMBER = new Map(KINDS.map((kind) => [kind.number, kind]));
+const KIND_BY_NUMBER: (Kind | undefined)[] = new Array(256).fill(undefined);
+for (const kind of KINDS) KIND_BY_NUMBER[kind.number] = kind;
+
+// Frames are put together in one buffer and copied out of it: growing a new one for each frame would copy it several times.
+const sharedWriter = new ByteWriter(64 * 1024);
 
 /**
  * The frame of a packet. Throws {@linkcode PackraftError} for a value that its schema does not allow.
  *
- * @param writer is used in place of a new one, and reset first
+ * @param writer is used in place of one that all frames share, and reset first
  */
-export function encodePacket(packet: Packet, writer: ByteWriter = new ByteWriter()): Uint8Array<ArrayBuffer> {
+export function encodePacket(packet: Packet, writer: ByteWriter = sharedWriter): Uint8Array<ArrayBuffer> {
   const kind = KIND_BY_NAME.get(packet.message.type);
   if (kind === undefined || kind.family !== packet.family) {
     throw new PackraftError("unknownType", `"${packet.message.type}" is no ${packet.family} message`);
   }
   writer.reset();
-  for (const byte of MAGIC) writer.u8(byte);
+  writer.u32(MAGIC_NUMBER);
   writer.u8(PROTOCOL_VERSION);
   writer.u8(kind.number);
   writer.u16(0);
   writer.u32(0); // bodyBytes, known below
   writer.u32(0); // crc32, known below
   kind.envelope.write(writer, packet.envelope);
-  kind.schema.write(writer, packet.message);
-  if (writer.length > MAX_FRAME_BYTES) {
-    throw new PackraftError("badFrameLength", `frame ${writer.length} B exceeds ${MAX_FRAME_BYTES}`);
-  }
-  writer.patchU32(8, writer.length - FRAME_HEADER_BYTES);
+  kind.message.write(writer, packet.message);
+  if (writer.length > MAX_FRAME_BYTES) throw tooLong(writer.length, MAX_FRAME_BYTES);
+  writer.patchU32(BODY_BYTES_OFFSET, writer.length - FRAME_HEADER_BYTES);
   writer.patchU32(CRC_OFFSET, frameCrc(writer.view()));
   return writer.finish();
 }
 
 /** Checks as much of a header as is there: another protocol is recognised by its first byte. */
-export function checkHeaderStart(bytes: Uint8Array): void {
-  for (let i = 0; i < MAGIC.length && i < bytes.length; i++) {
+export function checkHeaderStart(bytes: Uint8Array, length: number): void {
+  for (let i = 0; i < MAGIC.length && i < length; i++) {
     if (bytes[i] !== MAGIC[i]) {
-      throw new PackraftError("badMagic", `not packraft (got ${hexOf(bytes)}${guessAt(bytes)})`);
+      const start = bytes.subarray(0, Math.min(length, MAGIC.length));
+      throw new PackraftError("badMagic", `not packraft (got ${hexOf(start)}${guessAt(start)})`);
     }
   }
-  const version = bytes[4];
-  if (version !== undefined && version !== PROTOCOL_VERSION) {
-    throw new PackraftError("unsupportedVersion", `version ${version}, supported 1..${PROTOCOL_VERSION}`);
-  }
+  if (length > VERSION_OFFSET) checkVersion(bytes[VERSION_OFFSET]);
 }
 
-/** How long the frame is that begins with this header (16 bytes or more), if the header is valid. */
-export function frameBytes(bytes: Uint8Array, maxFrameBytes: number): number {
-  checkHeaderStart(bytes);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, FRAME_HEADER_BYTES);
-  const number = view.getUint8(5);
-  if (!KIND_BY_NUMBER.has(number)) {
-    throw new PackraftError("unknownType", `message type ${number} is not known`);
+/**
+ * How long the frame is whose header (all 16 bytes of it) begins at `start`. Throws {@linkcode PackraftError} for a
+ * header that is not valid, or of a message of another family than `families`.
+ */
+export function frameBytes(
+  bytes: Uint8Array,
+  start: number,
+  maxFrameBytes: number,
+  families: readonly Packet["family"][],
+): number {
+  const header = new DataView(bytes.buffer, bytes.byteOffset + start, FRAME_HEADER_BYTES);
+  if (header.getUint32(0) !== MAGIC_NUMBER) checkHeaderStart(bytes.subarray(start), FRAME_HEADER_BYTES);
+  checkVersion(header.getUint8(VERSION_OFFSET));
+  const number = header.getUint8(TYPE_OFFSET);
+  const kind = KIND_BY_NUMBER[number];
+  if (kind === undefined) {
+    throw new PackraftError("unknownType", `message type 0x${byteHex(number)} is not known`);
   }
-  const flags = view.getUint16(6);
-  if (flags !== 0) throw new PackraftError("unknownFlags", `flags 0x${flags.toString(16)} are not known`);
-  const bodyBytes = view.getUint32(8);
-  if (bodyBytes === 0) throw new PackraftError("badFrameLength", "frame length 0: a body has at least 1 B");
-  if (bodyBytes + FRAME_HEADER_BYTES > maxFrameBytes) {
+  if (!families.includes(kind.family)) {
     throw new PackraftError(
-      "badFrameLength",
-      `frame ${bodyBytes} B exceeds ${maxFrameBytes - FRAME_HEADER_BYTES}`,
+      "unknownType",
+      `${kind.name} is not accepted here: only ${families.join(" and ")} messages are`,
     );
   }
-  return FRAME_HEADER_BYTES + bodyBytes;
+  const flags = header.getUint16(FLAGS_OFFSET);
+  if (flags !== 0) throw new PackraftError("unknownFlags", `flags 0x${flags.toString(16)} are not known`);
+  const bodyBytes = header.getUint32(BODY_BYTES_OFFSET);
+  if (bodyBytes === 0) throw new PackraftError("badFrameLength", "frame length 0: a body has at least 1 B");
+  const wholeBytes = FRAME_HEADER_BYTES + bodyBytes;
+  if (wholeBytes > maxFrameBytes) throw tooLong(wholeBytes, maxFrameBytes);
+  return wholeBytes;
 }
 
-/** The packet in a whole frame. Its byte strings share the frame's memory. */
-export function decodeFrame(frame: Uint8Array, families: readonly Packet["family"][]): Packet {
-  const header = new ByteReader(frame.subarray(CRC_OFFSET, FRAME_HEADER_BYTES));
-  const expected = header.u32();
+/** The packet in a whole frame with a valid header. Its byte strings share the frame's memory. */
+export function decodeFrame(frame: Uint8Array): Packet {
+  const reader = new ByteReader(frame);
+  reader.raw(TYPE_OFFSET);
+  const kind = KIND_BY_NUMBER[reader.u8()];
+  if (kind === undefined) throw new PackraftError("unknownType", "message type is not known");
+  reader.raw(CRC_OFFSET - FLAGS_OFFSET);
+  const expected = reader.u32();
   const actual = frameCrc(frame);
   if (expected !== actual) {
     throw new PackraftError(
       "badChecksum",
-      `checksum ${actual.toString(16)}, the frame says ${expected.toString(16)}`,
+      `checksum is 0x${wordHex(actual)}, the frame says 0x${wordHex(expected)}`,
     );
   }
-  const kind = KIND_BY_NUMBER.get(frame[5] ?? 0);
-  if (kind === undefined || !families.includes(kind.family)) {
-    const name = kind === undefined ? "unknown" : kind.name;
-    throw new PackraftError(
-      "unknownType",
-      `${name} is not accepted here: only ${families.join(" and ")} messages are`,
-    );
-  }
-  const reader = new ByteReader(frame.subarray(FRAME_HEADER_BYTES));
   const envelope = kind.envelope.read(reader);
-  const fields = kind.schema.read(reader) as object;
+  const message = kind.message.read(reader);
   if (reader.remaining > 0) {
     throw new PackraftError("trailingBytes", `${kind.name} is followed by ${reader.remaining} B`);
   }
-  return { family: kind.family, envelope, message: { type: kind.name, ...fields } } as Packet;
+  // The family, the envelope and the message of one kind belong together, which its type cannot say.
+  return { family: kind.family, envelope, message } as Packet;
+}
+
+function checkVersion(version: number | undefined): void {
+  if (version === PROTOCOL_VERSION) return;
+  throw new PackraftError("unsupportedVersion", `version ${version}, supported 1..${PROTOCOL_VERSION}`);
+}
+
+function tooLong(frameBytes: number, maxFrameBytes: number): PackraftError {
+  return new PackraftError("badFrameLength", `frame ${frameBytes} B exceeds ${maxFrameBytes}`);
 }
 
 function hexOf(bytes: Uint8Array): string {
-  return [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return [...bytes].map(byteHex).join(" ");
 }
 
-/** What else might be speaking. */
-function guessAt(bytes: Uint8Array): string {
-  if (bytes[0] === 0x16 && (bytes.length < 2 || bytes[1] === 0x03)) return "; TLS?";
-  const start = String.fromCharCode(...bytes.subarray(0, 4));
-  const isHttp = ["GET ", "POST", "PUT ", "HEAD", "DELE", "OPTI", "PATC", "CONN"].includes(start);
+function byteHex(byte: number): string {
+  return byte.toString(16).padStart(2, "0");
+}
+
+function wordHex(word: number): string {
+  return word.toString(16).padStart(8, "0");
+}
+
+/** What else might be speaking, by its first four bytes or fewer. */
+function guessAt(start: Uint8Array): string {
+  if (start[0] === 0x16 && (start.length < 2 || start[1] === 0x03)) return "; TLS?";
+  const isHttp = HTTP_STARTS.includes(String.fromCharCode(...start));
   return isHttp ? "; HTTP?" : "";
 }
 
 function frameCrc(frame: Uint8Array): number {
-  return crc32(frame.subarray(FRAME_HEADER_BYTES), crc32(frame.subarray(CRC_START, CRC_OFFSET)));
+  return crc32(frame.subarray(FRAME_HEADER_BYTES), crc32(frame.subarray(VERSION_OFFSET, CRC_OFFSET)));
+}
+
+/** A message is its fields and the name of its type, which the frame's type byte stands for. */
+function tagged(type: string, fields: Schema<object>): Schema<unknown> {
+  return {
+    minBytes: fields.minBytes,
+    write: fields.write,
+    read: (reader) => ({ type, ...fields.read(reader) }),
+  };
 }
 
 function kindsOf(family: Packet["family"], envelope: Schema<unknown>, messages: Family): Kind[] {
@@ -169,6 +209,6 @@ function kindsOf(family: Packet["family"], envelope: Schema<unknown>, messages: 
     name,
     number,
     envelope,
-    schema,
+    message: tagged(name, schema),
   }));
 }

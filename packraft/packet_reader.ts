@@ -1,8 +1,8 @@
 /**
  * Packets out of a stream of bytes, in whatever pieces they come.
  *
- * Bytes of frames that lie whole in one piece are decoded where they are; an incomplete frame is gathered in a
- * buffer that grows with what has come, never with what a header merely announces.
+ * A frame that lies whole in one piece is decoded where it is. A frame that does not is gathered in a buffer that
+ * grows with what has come, never with what a header merely announces: sixteen bytes must not cost 4 MiB.
  *
  * @module
  */
@@ -12,11 +12,14 @@ import { MAX_FRAME_BYTES } from "./limits.ts";
 import type { Packet } from "./messages.ts";
 
 export interface PacketReaderOptions {
-  /** The longest frame to accept; by default the protocol's limit. */
+  /** The longest frame to accept, header included; by default the protocol's limit. */
   readonly maxFrameBytes?: number;
   /** The families of messages that this end accepts; by default all. */
   readonly families?: readonly Packet["family"][];
 }
+
+const ALL_FAMILIES = ["peer", "request", "response"] as const;
+const NO_BYTES = new Uint8Array(0);
 
 /**
  * Reads packets incrementally.
@@ -35,28 +38,31 @@ export interface PacketReaderOptions {
 export class PacketReader {
   readonly #maxFrameBytes: number;
   readonly #families: readonly Packet["family"][];
-  /** Pieces that have not been looked at, and how much of the first one has. */
+  /** Pieces that came. Those before `#first` have been used up, as has the start of that one up to `#offset`. */
   #pieces: Uint8Array[] = [];
+  #first = 0;
   #offset = 0;
   #unreadBytes = 0;
   /** The beginning of a frame whose rest has not come. */
-  #partial = new Uint8Array(0);
+  #partial = NO_BYTES;
   #partialBytes = 0;
+  /** The length of the frame in `#partial`; 0 until its header is whole and has been checked. */
+  #wholeBytes = 0;
   #failure: PackraftError | undefined;
 
   constructor(options: PacketReaderOptions = {}) {
     this.#maxFrameBytes = options.maxFrameBytes ?? MAX_FRAME_BYTES;
-    this.#families = options.families ?? ["peer", "request", "response"];
+    this.#families = options.families ?? ALL_FAMILIES;
   }
 
-  /** How many bytes have come that belong to no packet yet. */
+  /** How many bytes have come that belong to no packet yet; 0 after an error. */
   get pendingBytes(): number {
     return this.#partialBytes + this.#unreadBytes;
   }
 
   /** Takes the next bytes. They must not be written to afterwards: packets may share their memory. */
   push(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
+    if (bytes.length === 0 || this.#failure !== undefined) return;
     this.#pieces.push(bytes);
     this.#unreadBytes += bytes.length;
   }
@@ -68,85 +74,91 @@ export class PacketReader {
   next(): Packet | undefined {
     if (this.#failure !== undefined) throw this.#failure;
     try {
-      return this.#next();
+      for (let piece = this.#pieces[this.#first]; piece !== undefined; piece = this.#pieces[this.#first]) {
+        const frame = (this.#partialBytes === 0 ? this.#wholeFrame(piece) : undefined) ?? this.#gather(piece);
+        if (frame !== undefined) return decodeFrame(frame);
+      }
+      return undefined;
     } catch (error) {
-      if (error instanceof PackraftError) this.#failure = error;
-      this.#pieces = [];
-      this.#partial = new Uint8Array(0);
+      if (error instanceof PackraftError) this.#die(error);
       throw error;
     }
   }
 
-  /** Says that no more bytes will come. Throws if some are left over. */
+  /** Says that no more bytes will come, once `next` has given all packets. Throws `truncated` if bytes are left. */
   end(): void {
-    if (this.#failure !== undefined || this.pendingBytes === 0) return;
-    const wanted = this.#partialBytes < FRAME_HEADER_BYTES
-      ? `at least ${FRAME_HEADER_BYTES}`
-      : `${frameBytes(this.#partial, this.#maxFrameBytes)}`;
-    throw new PackraftError("truncated", `incomplete frame: ${this.pendingBytes} of ${wanted} B`);
+    if (this.pendingBytes === 0) return;
+    const wanted = this.#wholeBytes === 0 ? `at least ${FRAME_HEADER_BYTES}` : this.#wholeBytes;
+    const error = new PackraftError("truncated", `incomplete frame: ${this.pendingBytes} of ${wanted} B`);
+    this.#die(error);
+    throw error;
   }
 
-  #next(): Packet | undefined {
-    for (;;) {
-      const piece = this.#pieces[0];
-      if (piece === undefined) return undefined;
-      const frame = this.#partialBytes === 0 ? this.#wholeFrame(piece) : this.#gather(piece);
-      if (frame !== undefined) return decodeFrame(frame, this.#families);
-    }
-  }
-
-  /** A frame that lies whole in the piece; else what there is of one is put aside. */
+  /** The frame that begins at the start of what is unread, if it lies whole in the piece. */
   #wholeFrame(piece: Uint8Array): Uint8Array | undefined {
-    const available = piece.length - this.#offset;
-    if (available >= FRAME_HEADER_BYTES) {
-      const rest = this.#offset === 0 ? piece : piece.subarray(this.#offset);
-      const bytes = frameBytes(rest, this.#maxFrameBytes);
-      if (available >= bytes) {
-        this.#take(piece, bytes);
-        return rest.subarray(0, bytes);
-      }
-    }
-    return this.#gather(piece);
+    const start = this.#offset;
+    if (piece.length - start < FRAME_HEADER_BYTES) return undefined;
+    const end = start + frameBytes(piece, start, this.#maxFrameBytes, this.#families);
+    if (end > piece.length) return undefined;
+    this.#use(piece, end - start);
+    return piece.subarray(start, end);
   }
 
-  /** Adds to the partial frame what the piece has of it. Returns the frame once it is whole. */
+  /** Adds to the partial frame what the piece has of it: first the header, then the rest. Returns it once it is whole. */
   #gather(piece: Uint8Array): Uint8Array | undefined {
-    const hasHeader = this.#partialBytes >= FRAME_HEADER_BYTES;
-    const wholeBytes = hasHeader ? frameBytes(this.#partial, this.#maxFrameBytes) : FRAME_HEADER_BYTES;
-    const count = Math.min(wholeBytes - this.#partialBytes, piece.length - this.#offset);
-    this.#reserve(this.#partialBytes + count, wholeBytes);
+    const upTo = this.#wholeBytes || FRAME_HEADER_BYTES;
+    const count = Math.min(upTo - this.#partialBytes, piece.length - this.#offset);
+    this.#reserve(this.#partialBytes + count, upTo);
     this.#partial.set(piece.subarray(this.#offset, this.#offset + count), this.#partialBytes);
     this.#partialBytes += count;
-    this.#take(piece, count);
-    if (!hasHeader) {
-      checkHeaderStart(this.#partial.subarray(0, this.#partialBytes));
-      return undefined;
+    this.#use(piece, count);
+    if (this.#wholeBytes === 0) {
+      if (this.#partialBytes < FRAME_HEADER_BYTES) checkHeaderStart(this.#partial, this.#partialBytes);
+      else this.#wholeBytes = frameBytes(this.#partial, 0, this.#maxFrameBytes, this.#families);
     }
-    if (this.#partialBytes < wholeBytes) return undefined;
-    const frame = this.#partial.subarray(0, wholeBytes);
-    this.#partial = new Uint8Array(0); // the packet shares its memory
-    this.#partialBytes = 0;
+    // A body has at least one byte, so a header alone is never a whole frame.
+    if (this.#partialBytes !== this.#wholeBytes) return undefined;
+    const frame = this.#partial.subarray(0, this.#wholeBytes);
+    this.#forgetPartial(); // the packet shares its memory
     return frame;
   }
 
-  #take(piece: Uint8Array, count: number): void {
+  /** Counts bytes of the first unread piece as read. */
+  #use(piece: Uint8Array, count: number): void {
     this.#offset += count;
     this.#unreadBytes -= count;
     if (this.#offset < piece.length) return;
-    this.#pieces.shift();
     this.#offset = 0;
+    // Taking each piece off the front would move all the others each time: a million pieces would take minutes.
+    this.#pieces[this.#first++] = NO_BYTES;
+    if (this.#first * 2 < this.#pieces.length) return;
+    this.#pieces.splice(0, this.#first);
+    this.#first = 0;
   }
 
-  /** Makes room for `bytes` of a frame of `wholeBytes`: at least twice as much as before, so that copying adds up to no more than
-   * twice the frame however small the pieces are. */
-  #reserve(bytes: number, wholeBytes: number): void {
+  /**
+   * Makes room for `bytes` of at most `upTo`: at least twice as much as before, so that copying adds up to no more
+   * than twice the frame however small the pieces are.
+   */
+  #reserve(bytes: number, upTo: number): void {
     if (bytes <= this.#partial.length) return;
-    const capacity = Math.min(
-      Math.max(bytes, this.#partial.length * 2),
-      Math.max(wholeBytes, FRAME_HEADER_BYTES),
-    );
-    const grown = new Uint8Array(capacity);
-    grown.set(this.#partial.subarray(0, this.#partialBytes));
+    const grown = new Uint8Array(Math.min(Math.max(bytes, this.#partial.length * 2), upTo));
+    grown.set(this.#partial);
     this.#partial = grown;
+  }
+
+  #forgetPartial(): void {
+    this.#partial = NO_BYTES;
+    this.#partialBytes = 0;
+    this.#wholeBytes = 0;
+  }
+
+  #die(error: PackraftError): void {
+    this.#failure = error;
+    this.#pieces = [];
+    this.#first = 0;
+    this.#offset = 0;
+    this.#unreadBytes = 0;
+    this.#forgetPartial();
   }
 }

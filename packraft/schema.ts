@@ -158,13 +158,13 @@ export type RecordOf<F extends Fields> = { readonly [Name in keyof F]: TypeOf<F[
 
 /** Fields one after the other, in the order in which they are declared. */
 export function record<F extends Fields>(fields: F): Schema<RecordOf<F>> {
-  const entries = Object.entries(fields);
+  const entries = Object.entries(fields).map(([name, schema]) => ({ name, schema }));
   return {
-    minBytes: entries.reduce((sum, [, schema]) => sum + schema.minBytes, 0),
+    minBytes: entries.reduce((sum, { schema }) => sum + schema.minBytes, 0),
     write(writer, value) {
       let field = "";
       try {
-        for (const [name, schema] of entries) {
+        for (const { name, schema } of entries) {
           field = name;
           schema.write(writer, value[name]);
         }
@@ -176,7 +176,7 @@ export function record<F extends Fields>(fields: F): Schema<RecordOf<F>> {
       const value: Record<string, unknown> = {};
       let field = "";
       try {
-        for (const [name, schema] of entries) {
+        for (const { name, schema } of entries) {
           field = name;
           value[name] = schema.read(reader);
         }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ConfigError } from "./config_error.ts";
+import { ConfigError } from "./errors.ts";
 
 /** One node and where it listens. */
 export interface NodeAddress {

@@ -1,9 +1,12 @@
 /**
- * What is wrong with a configuration, in one line: file, line, key, value, and what would be right.
+ * The error of everything that is wrong with a configuration.
  *
  * @module
  */
+
+/** A configuration that cannot be used. The message is one line: where, what the value is, what would be right. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
+  /** What the process ends with. */
   readonly exitCode = 3;
 }

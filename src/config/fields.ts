@@ -4,7 +4,7 @@
  * @module
  */
 import { closest, distance } from "fastest-levenshtein";
-import { ConfigError } from "./config_error.ts";
+import { ConfigError } from "./errors.ts";
 import type { TomlLines } from "./toml_lines.ts";
 
 /** A table of the file: its values, and where they stand. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ClusterConfig } from "./cluster_config.ts";
-import { ConfigError } from "./config_error.ts";
+import { ConfigError } from "./errors.ts";
 import { DEFAULT_CLUSTER_SOURCE, DEFAULT_CLUSTER_TOML } from "./default_cluster.ts";
 import { parseClusterConfig } from "./parse.ts";
 

@@ -6,7 +6,7 @@
 import { parse } from "@std/toml";
 import { MAX_CLUSTER_ID_BYTES, MAX_HOST_BYTES } from "../../packraft/limits.ts";
 import type { ClusterConfig, NodeAddress } from "./cluster_config.ts";
-import { ConfigError } from "./config_error.ts";
+import { ConfigError } from "./errors.ts";
 import { Table } from "./fields.ts";
 import { type TomlLines, tomlLines } from "./toml_lines.ts";
 
@@ -19,6 +19,8 @@ const MIN_HEARTBEATS_PER_ELECTION_TIMEOUT = 5;
 const MAX_HEARTBEAT_MS = 10_000;
 const MAX_ELECTION_TIMEOUT_MS = 600_000;
 const MAX_DIRECTORY_BYTES = 4_096;
+/** The TOML parser quotes what it stumbled over, however long. */
+const MAX_PROBLEM_CHARACTERS = 200;
 
 const PORT = { min: 1, max: 65_535, what: "a port" };
 
@@ -30,8 +32,8 @@ const PORT = { min: 1, max: 65_535, what: "a port" };
  */
 export function parseClusterConfig(text: string, source: string): ClusterConfig {
   const lines = tomlLines(text);
-  const root = new Table("", parsed(text, source), source, lines);
   refuseRepetition(lines, source);
+  const root = new Table("", parsed(text, source), source, lines);
   root.allowOnly(["cluster", "storage", "nodes"]);
 
   const cluster = root.table("cluster");
@@ -60,12 +62,20 @@ function parsed(text: string, source: string): Record<string, unknown> {
     return parse(text);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    const place = /line (\d+), column (\d+)/.exec(error.message);
-    const problem = error.message.replaceAll(/Parse error on line \d+, column \d+: /g, "").split("\n")[0];
-    throw new ConfigError(
-      `${source}:${place === null ? "" : `${place[1]}:${place[2]}:`} not valid TOML: ${problem}`,
-    );
+    throw new ConfigError(`${source}:${placeOf(error)} not valid TOML: ${problemOf(error)}`);
   }
+}
+
+/** "3:5:", or nothing where the parser does not say. Its column 0 is the end of the line before. */
+function placeOf(error: Error): string {
+  const [, line, column] = /line (\d+), column (\d+)/.exec(error.message) ?? [];
+  if (line === undefined) return "";
+  return column === "0" ? `${Math.max(1, Number(line) - 1)}:` : `${line}:${column}:`;
+}
+
+function problemOf(error: Error): string {
+  const problem = error.message.replaceAll(/Parse error on line \d+, column \d+: /g, "");
+  return problem.replaceAll(/\s*\n\s*/g, " ").slice(0, MAX_PROBLEM_CHARACTERS);
 }
 
 /** TOML forbids it; the parser silently takes the last, which need not be the one that was meant. */

@@ -56,6 +56,8 @@ export interface RaftView {
 
 export class RaftServer {
   readonly #state: ServerState;
+  /** The driver's clock when it was told last. */
+  #clockMs: number;
 
   /**
    * A server as recovery found it: a follower with a fresh election timeout (section 5.2). Throws a `RangeError`
@@ -65,6 +67,7 @@ export class RaftServer {
     if (!options.voters.includes(options.id)) {
       throw new RangeError(`node ${options.id} is not among the voters ${options.voters.join(", ")}`);
     }
+    this.#clockMs = nowMs;
     this.#state = new ServerState(options, recovered, nowMs);
     this.#state.resetElectionTimer();
     // Alone there is nobody to wait for.
@@ -111,8 +114,9 @@ export class RaftServer {
 
   /** When `{kind: "time"}` is wanted next, in milliseconds of the same clock. */
   nextWakeMs(): number {
-    const { role, electionDeadlineMs } = this.#state;
-    return role.name === "leader" ? role.heartbeatDueMs : electionDeadlineMs;
+    const { role, electionDeadlineMs, nowMs } = this.#state;
+    const dueMs = role.name === "leader" ? role.heartbeatDueMs : electionDeadlineMs;
+    return this.#clockMs + (dueMs - nowMs);
   }
 
   /** A look at the server as it is now. `log` and `progress` are live: look, do not keep. */
@@ -133,10 +137,12 @@ export class RaftServer {
     };
   }
 
-  #stepTime(nowMs: number): void {
+  #stepTime(clockMs: number): void {
     const state = this.#state;
-    // A clock that steps back must not stretch a timeout: time stands still until it has caught up.
-    state.nowMs = Math.max(state.nowMs, nowMs);
+    // The server counts what has passed, not what the clock shows: a clock that steps back loses that one step, and
+    // does not stop the heartbeats until it has caught up.
+    state.nowMs += Math.max(0, clockMs - this.#clockMs);
+    this.#clockMs = clockMs;
     if (state.role.name === "leader") {
       if (state.nowMs < state.role.heartbeatDueMs) return;
       checkQuorum(state, state.role);

@@ -24,6 +24,7 @@ import { Violation } from "./violation.ts";
 /** Where a machine's directory is, on its own disk. */
 export const DATA_PATH = "/data";
 const SYNC_MS = 0.3;
+const TIMER_LATE_MS = 0.05;
 const MAX_PENDING_REQUESTS = 1_000;
 
 /** What a machine needs of its world. */
@@ -287,7 +288,8 @@ export class Machine {
 
   #scheduleWake(replica: Replica): void {
     const { queue } = this.#world;
-    const atMs = Math.max(this.#trueMs(replica.nextWakeMs()), this.#blockedUntilMs);
+    // A little late, as timers are: rounded the other way, a deadline would be met just before it is due, for ever.
+    const atMs = Math.max(this.#trueMs(replica.nextWakeMs()) + TIMER_LATE_MS, this.#blockedUntilMs);
     // A deadline that moved away is met early once, as the real timer does.
     if (atMs >= this.#wakeAtMs && this.#wakeAtMs > queue.nowMs) return;
     this.#wakeAtMs = atMs;

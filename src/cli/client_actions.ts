@@ -1,0 +1,112 @@
+/**
+ * What each command of `drafty client` does with a client, and what it prints.
+ *
+ * @module
+ */
+import type { DraftyClient } from "../client/mod.ts";
+import type { CliIo } from "./io.ts";
+import { jsonOf, keyJsonOf, lineOf } from "./render.ts";
+
+/** What a command works with. */
+export interface ActionContext {
+  readonly client: DraftyClient;
+  readonly io: CliIo;
+  readonly isJson: boolean;
+}
+
+export interface ClientAction {
+  /** The names of its arguments. */
+  readonly parameters: readonly string[];
+  /** Whether further words belong to the last argument. */
+  readonly joinsRest?: boolean;
+  /** Resolves to the exit code. */
+  readonly run: (context: ActionContext, words: readonly string[]) => Promise<number>;
+}
+
+/** All commands but `status`, which asks every node by itself. */
+export const CLIENT_ACTIONS: Readonly<Record<string, ClientAction>> = {
+  put: { parameters: ["K", "V"], run: put },
+  set: { parameters: ["K", "V"], joinsRest: true, run: put },
+  get: { parameters: ["K"], run: get },
+  delete: { parameters: ["K"], run: remove },
+  data: { parameters: [], run: data },
+  show: { parameters: [], run: data },
+  putrnd: { parameters: [], run: putRandom },
+  ping: { parameters: [], run: ping },
+};
+
+const EXIT_NO_SUCH_KEY = 1;
+const CONSONANTS = "bcdfghjklmnprstvwz";
+const VOWELS = "aeiou";
+const encoder = new TextEncoder();
+
+async function put({ client, io, isJson }: ActionContext, words: readonly string[]): Promise<number> {
+  const [key = "", value = ""] = words;
+  const { index } = await client.put(key, value);
+  io.out(isJson ? line({ ok: true, index }) : "OK\n");
+  return 0;
+}
+
+async function get({ client, io, isJson }: ActionContext, words: readonly string[]): Promise<number> {
+  const [key = ""] = words;
+  const value = await client.get(key);
+  if (isJson) {
+    io.out(line({ key, value: value === undefined ? null : jsonOf(value), found: value !== undefined }));
+  } else if (value !== undefined) {
+    // The bytes as they are: what was put in comes out, text or not.
+    io.out(value);
+    io.out("\n");
+  }
+  if (value === undefined) return noSuchKey(io, key);
+  return 0;
+}
+
+async function remove({ client, io, isJson }: ActionContext, words: readonly string[]): Promise<number> {
+  const [key = ""] = words;
+  const { found, index } = await client.delete(key);
+  if (isJson) io.out(line({ ok: true, index, found }));
+  else if (found) io.out("deleted\n");
+  return found ? 0 : noSuchKey(io, key);
+}
+
+async function data({ client, io, isJson }: ActionContext): Promise<number> {
+  const pairs = await client.data();
+  if (isJson) {
+    // Joined by hand: an object of JavaScript would put keys such as "10" before all others.
+    const members = pairs.map(({ key, value }) =>
+      `${JSON.stringify(keyJsonOf(key))}:${JSON.stringify(jsonOf(value))}`
+    );
+    io.out(`{${members.join(",")}}\n`);
+  } else {
+    io.out(pairs.map(({ key, value }) => `${lineOf(key)} = ${lineOf(value)}\n`).join(""));
+  }
+  return 0;
+}
+
+async function putRandom({ client, io, isJson }: ActionContext): Promise<number> {
+  const one = (letters: string) => letters[Math.floor(Math.random() * letters.length)] ?? "";
+  const key = one(CONSONANTS) + one(VOWELS) + one(CONSONANTS);
+  const value = `${Math.floor(Math.random() * 1_000)}`;
+  const { index } = await client.put(key, value);
+  io.out(isJson ? line({ ok: true, index, key, value }) : `put ${key}=${value}\n`);
+  return 0;
+}
+
+async function ping({ client, io, isJson }: ActionContext): Promise<number> {
+  const { node, role, leader } = await client.ping();
+  io.out(
+    isJson
+      ? line({ node, role, leader: leader === 0 ? null : leader })
+      : `pong from node ${node}, ${role}; ${leader === 0 ? "it knows no leader" : `node ${leader} leads`}\n`,
+  );
+  return 0;
+}
+
+function noSuchKey(io: CliIo, key: string): number {
+  io.err(`no such key: ${lineOf(encoder.encode(key))}\n`);
+  return EXIT_NO_SUCH_KEY;
+}
+
+function line(value: unknown): string {
+  return JSON.stringify(value) + "\n";
+}

@@ -1,0 +1,125 @@
+/**
+ * The table of commands: what help shows, what the parser knows, and where the code is. The code of a command is
+ * loaded when it is run, so that `drafty --version` loads none of it.
+ *
+ * @module
+ */
+import type { Arguments, Option } from "./arguments.ts";
+import type { CliIo } from "./io.ts";
+
+/** Runs a command. Resolves to the exit code, or rejects with an error that has one. */
+export type Run = (given: Arguments, io: CliIo) => Promise<number>;
+
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  /** The ways to write it, after `drafty`. */
+  readonly usage: readonly string[];
+  readonly options: readonly Option[];
+  /** Paragraphs and lists between the options and the examples. */
+  readonly details?: string;
+  readonly examples: readonly string[];
+  readonly load: () => Promise<Run>;
+}
+
+const CONFIG_OPTION: Option = {
+  name: "config",
+  value: "FILE",
+  summary: "the cluster; by default ./cluster.toml, else three nodes on 127.0.0.1",
+};
+
+/** What `drafty --node N` does. It has options instead of a name. */
+export const NODE_COMMAND: Command = {
+  name: "--node",
+  summary: "run a node",
+  usage: ["--node N [--config FILE] [--data DIR] [--server-msgs] [--client-msgs]"],
+  options: [
+    { name: "node", value: "N", summary: "the node of the cluster to run" },
+    CONFIG_OPTION,
+    {
+      name: "data",
+      value: "DIR",
+      summary: "keep the data in DIR/N; by default the [storage] directory, data",
+    },
+    { name: "server-msgs", summary: "log each message between nodes as a sentence" },
+    { name: "client-msgs", summary: "log each request of a client, and its answer, as a sentence" },
+  ],
+  details: "The node runs until it gets SIGINT (Ctrl-C) or SIGTERM, then ends cleanly with exit code 0.\n" +
+    "What it does is logged on standard error.",
+  examples: [
+    "drafty --node 1",
+    "drafty --node 2 --server-msgs",
+    "drafty --node 3 --config /etc/drafty/cluster.toml --data /var/lib/drafty",
+  ],
+  load: async () => (await import("./node_command.ts")).runNode,
+};
+
+/** All commands that go by a name, in the order in which help lists them. */
+export const COMMANDS: readonly Command[] = [
+  {
+    name: "client",
+    summary: "send one request to the cluster",
+    usage: [
+      "client [--config FILE] [--node N | --server HOST:PORT] [--timeout 5s] [--guid HEX] [--json] COMMAND",
+    ],
+    options: [
+      CONFIG_OPTION,
+      { name: "node", value: "N", summary: "ask this node first; by default any that can be reached" },
+      { name: "server", value: "HOST:PORT", summary: "ask this address first, without a configuration" },
+      {
+        name: "timeout",
+        value: "TIME",
+        summary: "how long to try, such as 500ms, 5s (the default) or 1m",
+      },
+      {
+        name: "guid",
+        value: "HEX",
+        summary: "the id of the write, 32 hex digits: the same id given again is not done again",
+      },
+      { name: "json", summary: "print one JSON value" },
+    ],
+    details: `Commands:
+  put K V          set a key; quote a value with spaces
+  set K V...       the same; several words become one value, with single spaces between
+  get K            print the value of a key
+  delete K         remove a key
+  data, show       print all pairs in the order of their keys, a line each: key = value
+  putrnd           put a random three-letter key with a value from 0 to 999
+  ping             ask a node who it is and who leads
+  status           a table of all nodes
+
+A node number before or after a command is the same as --node: client 1 putrnd, client putrnd 1. After put, get and
+delete it is one argument more than they take; set takes all that follows for its value.
+
+A node that does not lead names the leader, and the client goes there ("redirecting to node 2" on standard error). It
+tries until the timeout, with the same id, so a write is done once. "outcome unknown" means that a write may
+have been done: ask again with the same --guid to make sure.
+
+get prints the bytes of the value as they are, and a line break. data shows what is no printable text as \\xNN, a line
+break as \\n and a backslash as \\\\. In JSON a value that is no UTF-8 text is {"hex":"ff00"}, and a key is written as by
+data.
+
+Exit codes: 0 done, 1 no such key, 2 usage, 3 configuration, 8 no leader or no answer in time.`,
+    examples: [
+      "drafty client put colour green",
+      "drafty client get colour",
+      "drafty client set motto slow is smooth",
+      "drafty client put -- --flag value",
+      "drafty client 2 putrnd",
+      "drafty client --json status",
+      "drafty client --server 127.0.0.1:9001 --timeout 500ms ping",
+    ],
+    load: async () => (await import("./client_command.ts")).runClient,
+  },
+  {
+    name: "demo",
+    summary: "start three nodes, kill the leader, see that nothing is lost",
+    usage: ["demo"],
+    options: [],
+    details:
+      "Runs three real nodes on free ports with their data in a temporary folder, which is removed again.\n" +
+      "Takes some seconds. Exit code 0 if all went as told, 1 if not.",
+    examples: ["drafty demo"],
+    load: async () => (await import("./demo.ts")).runDemo,
+  },
+];

@@ -1,0 +1,47 @@
+/**
+ * What the command line needs of its surroundings, so that tests can stand in for them.
+ *
+ * @module
+ */
+
+export interface CliIo {
+  /** Writes to standard output, as it is. */
+  out(data: string | Uint8Array): void;
+  /** Writes to standard error, as it is. */
+  err(text: string): void;
+  /** Whether a person sees standard output, on a terminal that shows colours. */
+  readonly isColourful: boolean;
+}
+
+/** Standard output is closed: whoever read it has seen enough. */
+export class ClosedPipe extends Error {
+  override readonly name = "ClosedPipe";
+}
+
+/** The process's own standard streams. */
+export function processIo(): CliIo {
+  const encoder = new TextEncoder();
+  return {
+    out(data) {
+      try {
+        writeAllSync(Deno.stdout, typeof data === "string" ? encoder.encode(data) : data);
+      } catch (error) {
+        throw error instanceof Deno.errors.BrokenPipe ? new ClosedPipe() : error;
+      }
+    },
+    err(text) {
+      try {
+        writeAllSync(Deno.stderr, encoder.encode(text));
+      } catch {
+        // There is no other place to say it.
+      }
+    },
+    get isColourful() {
+      return !Deno.noColor && Deno.stdout.isTerminal();
+    },
+  };
+}
+
+function writeAllSync(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
+  for (let offset = 0; offset < bytes.length;) offset += stream.writeSync(bytes.subarray(offset));
+}

@@ -1,0 +1,52 @@
+/**
+ * `drafty --node N`: runs a node until it is told to stop.
+ *
+ * @module
+ */
+import { loadClusterConfig, nodeAddress } from "../config/mod.ts";
+import { startNode } from "../driver/mod.ts";
+import type { Arguments } from "./arguments.ts";
+import { UsageError } from "./errors.ts";
+import type { CliIo } from "./io.ts";
+import { nodeNumber } from "./values.ts";
+
+const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+export async function runNode(given: Arguments, io: CliIo): Promise<number> {
+  const [extra] = given.positionals;
+  if (extra !== undefined) {
+    throw new UsageError(`unexpected "${extra}"; a command comes first: drafty ${extra}`);
+  }
+  const number = given.values.get("node");
+  if (number === undefined) throw new UsageError("--node is missing; give the node to run: drafty --node 1");
+  const node = nodeNumber("node", number);
+  const config = loadClusterConfig(given.values.get("config"));
+  const address = nodeAddress(config, node);
+  const dataDirectory = `${given.values.get("data") ?? config.storageDirectory}/${node}`;
+
+  const running = await startNode({
+    config,
+    node,
+    dataDirectory,
+    serverMsgs: given.flags.has("server-msgs"),
+    clientMsgs: given.flags.has("client-msgs"),
+  });
+  const stop = () => {
+    // A second signal then ends the process at once.
+    for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, stop);
+    void running.stop();
+  };
+  for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, stop);
+  io.out(
+    `node ${node} of cluster "${config.clusterId}" (${config.source}): ` +
+      `peers ${shownAddress(address.host, address.peerPort)}, ` +
+      `clients ${shownAddress(address.host, address.clientPort)}, data ${dataDirectory}\n`,
+  );
+  const { exitCode, reason } = await running.ended;
+  if (exitCode !== 0) io.err(`drafty: node ${node} ends: ${reason}\n`);
+  return exitCode;
+}
+
+function shownAddress(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,59 @@
+/**
+ * The values of options: durations, ids, addresses, node numbers. Errors name the option and the value.
+ *
+ * @module
+ */
+import type { ServerAddress } from "../client/mod.ts";
+import { UsageError } from "./errors.ts";
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 };
+const MAX_DURATION_MS = 3_600_000;
+const MAX_NODE_NUMBER = 65_535;
+
+/** `500ms`, `5s`, `1.5s`, `2m` → milliseconds. */
+export function durationMs(option: string, text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
+  const ms = Number(amount) * (UNITS_MS[unit ?? ""] ?? NaN);
+  if (!(ms >= 1 && ms <= MAX_DURATION_MS)) {
+    throw new UsageError(`--${option} ${text} is not a duration; give 1ms to 60m, such as 500ms or 5s`);
+  }
+  return ms;
+}
+
+/** 32 hex digits, dashes allowed → 16 bytes. */
+export function guidBytes(option: string, text: string): Uint8Array {
+  const digits = text.replaceAll("-", "");
+  if (!/^[0-9a-fA-F]{32}$/.test(digits)) {
+    throw new UsageError(
+      `--${option} ${text} is not a guid; give 32 hex digits, such as 00112233-4455-6677-8899-aabbccddeeff`,
+    );
+  }
+  return Uint8Array.fromHex(digits);
+}
+
+/** `HOST:PORT`, an IPv6 address in brackets. */
+export function serverAddress(option: string, text: string): ServerAddress {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host === undefined || !(port >= 1 && port <= 65_535)) {
+    throw new UsageError(
+      `--${option} ${text} is not an address; give HOST:PORT, such as 127.0.0.1:9001 or [::1]:9001`,
+    );
+  }
+  return { host, port };
+}
+
+/** The number of a node. */
+export function nodeNumber(option: string, text: string): number {
+  const number = isNodeNumber(text) ? Number(text) : 0;
+  if (number < 1 || number > MAX_NODE_NUMBER) {
+    throw new UsageError(`--${option} ${text} is not a node number; give 1 to ${MAX_NODE_NUMBER}`);
+  }
+  return number;
+}
+
+/** Whether a text could be meant as the number of a node. */
+export function isNodeNumber(text: string): boolean {
+  return /^[1-9]\d{0,4}$/.test(text);
+}
