@@ -14,8 +14,11 @@ export class ByteWriter {
   #buffer: Uint8Array<ArrayBuffer>;
   #view: DataView;
   #length = 0;
+  readonly #maxBytes: number;
 
-  constructor(initialBytes = 256) {
+  /** @param maxBytes writing more than this is an error, so that a huge value cannot use up the memory */
+  constructor(initialBytes = 256, maxBytes = Number.MAX_SAFE_INTEGER) {
+    this.#maxBytes = maxBytes;
     this.#buffer = new Uint8Array(initialBytes);
     this.#view = new DataView(this.#buffer.buffer);
   }
@@ -56,7 +59,7 @@ export class ByteWriter {
   /** A whole number from 0 to 2^53-1 in 1 to 8 bytes: seven bits a byte, the lowest first. */
   varint(value: number): void {
     if (!Number.isSafeInteger(value) || value < 0) throw outOfRange(value, Number.MAX_SAFE_INTEGER);
-    this.#reserve(8);
+    this.#reserve(varintBytes(value));
     // Bit operators work on 32 bits only, so what lies above is divided off first.
     while (value > 0x7fffffff) {
       this.#buffer[this.#length++] = (value % 128) | 0x80;
@@ -93,7 +96,7 @@ export class ByteWriter {
     this.bytes(encoded);
   }
 
-  /** Ids are short and ASCII, and stand in every frame: an encoder and its array for each would cost more than they do. */
+  /** Ids are short and ASCII and stand in every frame: an encoder and its array for each would cost more. */
   #shortAscii(text: string, maxBytes: number): boolean {
     if (text.length > maxBytes) return false;
     this.#reserve(1 + text.length);
@@ -126,11 +129,20 @@ export class ByteWriter {
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#buffer.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+    if (needed > this.#maxBytes) {
+      throw new PackraftError("limitExceeded", `${needed} B or more exceed ${this.#maxBytes}`);
+    }
+    const grown = new Uint8Array(Math.min(Math.max(needed, this.#buffer.length * 2), this.#maxBytes));
     grown.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = grown;
     this.#view = new DataView(grown.buffer);
   }
+}
+
+function varintBytes(value: number): number {
+  let count = 1;
+  for (let bound = 128; value >= bound; bound *= 128) count++;
+  return count;
 }
 
 function outOfRange(value: number, max: number): PackraftError {

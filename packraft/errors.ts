@@ -27,7 +27,7 @@ export type PackraftErrorCode =
   | "nonCanonicalVarint"
   /** An integer that is not a whole number from 0 to 2^53-1, or outside its field's range. */
   | "integerOutOfRange"
-  /** A length or count over its field's limit, or over what the rest of the frame can hold. */
+  /** A length or count outside its field's limits, or a count over what the rest of the frame can hold. */
   | "limitExceeded"
   /** Text that is not UTF-8 (or, when encoding, has a lone surrogate). */
   | "invalidText"

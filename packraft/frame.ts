@@ -11,9 +11,9 @@
  *  16  body               the envelope of the message's family, then the message; nothing after it
  * ```
  *
- * A frame is valid if and only if each of these holds. Everything in the header but the checksum is checked before
- * anything is allocated for the body. The checksum covers the header because a flipped type would otherwise turn one
- * valid message into another.
+ * A frame is valid if and only if each of these holds. Everything in the header but the checksum is checked
+ * before anything is allocated for the body. The checksum covers the header because a flipped type would
+ * otherwise turn one valid message into another.
  *
  * @module
  */
@@ -54,7 +54,7 @@ interface Kind {
   readonly name: string;
   readonly number: number;
   readonly envelope: Schema<unknown>;
-  readonly message: Schema<unknown>;
+  readonly schema: Schema<object>;
 }
 
 const KINDS: readonly Kind[] = [
@@ -66,19 +66,19 @@ const KIND_BY_NAME = new Map(KINDS.map((kind) => [kind.name, kind]));
 const KIND_BY_NUMBER: (Kind | undefined)[] = new Array(256).fill(undefined);
 for (const kind of KINDS) KIND_BY_NUMBER[kind.number] = kind;
 
-// Frames are put together in one buffer and copied out of it: growing a new one for each frame would copy it several times.
-const sharedWriter = new ByteWriter(64 * 1024);
+// Frames are put together in one buffer and copied out of it: one that grows anew for each is copied each time.
+const sharedWriter = new ByteWriter(64 * 1024, MAX_FRAME_BYTES);
 
 /**
- * The frame of a packet. Throws {@linkcode PackraftError} for a value that its schema does not allow.
- *
- * @param writer is used in place of one that all frames share, and reset first
+ * The frame of a packet. Throws {@linkcode PackraftError} for a value that its schema does not allow, and for a
+ * packet that does not fit into a frame.
  */
-export function encodePacket(packet: Packet, writer: ByteWriter = sharedWriter): Uint8Array<ArrayBuffer> {
+export function encodePacket(packet: Packet): Uint8Array<ArrayBuffer> {
   const kind = KIND_BY_NAME.get(packet.message.type);
   if (kind === undefined || kind.family !== packet.family) {
     throw new PackraftError("unknownType", `"${packet.message.type}" is no ${packet.family} message`);
   }
+  const writer = sharedWriter;
   writer.reset();
   writer.u32(MAGIC_NUMBER);
   writer.u8(PROTOCOL_VERSION);
@@ -87,8 +87,7 @@ export function encodePacket(packet: Packet, writer: ByteWriter = sharedWriter):
   writer.u32(0); // bodyBytes, known below
   writer.u32(0); // crc32, known below
   kind.envelope.write(writer, packet.envelope);
-  kind.message.write(writer, packet.message);
-  if (writer.length > MAX_FRAME_BYTES) throw tooLong(writer.length, MAX_FRAME_BYTES);
+  kind.schema.write(writer, packet.message);
   writer.patchU32(BODY_BYTES_OFFSET, writer.length - FRAME_HEADER_BYTES);
   writer.patchU32(CRC_OFFSET, frameCrc(writer.view()));
   return writer.finish();
@@ -106,8 +105,8 @@ export function checkHeaderStart(bytes: Uint8Array, length: number): void {
 }
 
 /**
- * How long the frame is whose header (all 16 bytes of it) begins at `start`. Throws {@linkcode PackraftError} for a
- * header that is not valid, or of a message of another family than `families`.
+ * How long the frame is whose header (all 16 bytes of it) begins at `start`. Throws {@linkcode PackraftError}
+ * for a header that is not valid, or of a message of another family than `families`.
  */
 export function frameBytes(
   bytes: Uint8Array,
@@ -134,7 +133,9 @@ export function frameBytes(
   const bodyBytes = header.getUint32(BODY_BYTES_OFFSET);
   if (bodyBytes === 0) throw new PackraftError("badFrameLength", "frame length 0: a body has at least 1 B");
   const wholeBytes = FRAME_HEADER_BYTES + bodyBytes;
-  if (wholeBytes > maxFrameBytes) throw tooLong(wholeBytes, maxFrameBytes);
+  if (wholeBytes > maxFrameBytes) {
+    throw new PackraftError("badFrameLength", `frame ${wholeBytes} B exceeds ${maxFrameBytes}`);
+  }
   return wholeBytes;
 }
 
@@ -154,7 +155,7 @@ export function decodeFrame(frame: Uint8Array): Packet {
     );
   }
   const envelope = kind.envelope.read(reader);
-  const message = kind.message.read(reader);
+  const message = { type: kind.name, ...kind.schema.read(reader) };
   if (reader.remaining > 0) {
     throw new PackraftError("trailingBytes", `${kind.name} is followed by ${reader.remaining} B`);
   }
@@ -165,10 +166,6 @@ export function decodeFrame(frame: Uint8Array): Packet {
 function checkVersion(version: number | undefined): void {
   if (version === PROTOCOL_VERSION) return;
   throw new PackraftError("unsupportedVersion", `version ${version}, supported 1..${PROTOCOL_VERSION}`);
-}
-
-function tooLong(frameBytes: number, maxFrameBytes: number): PackraftError {
-  return new PackraftError("badFrameLength", `frame ${frameBytes} B exceeds ${maxFrameBytes}`);
 }
 
 function hexOf(bytes: Uint8Array): string {
@@ -194,21 +191,12 @@ function frameCrc(frame: Uint8Array): number {
   return crc32(frame.subarray(FRAME_HEADER_BYTES), crc32(frame.subarray(VERSION_OFFSET, CRC_OFFSET)));
 }
 
-/** A message is its fields and the name of its type, which the frame's type byte stands for. */
-function tagged(type: string, fields: Schema<object>): Schema<unknown> {
-  return {
-    minBytes: fields.minBytes,
-    write: fields.write,
-    read: (reader) => ({ type, ...fields.read(reader) }),
-  };
-}
-
 function kindsOf(family: Packet["family"], envelope: Schema<unknown>, messages: Family): Kind[] {
   return Object.entries(messages).map(([name, { number, schema }]) => ({
     family,
     name,
     number,
     envelope,
-    message: tagged(name, schema),
+    schema,
   }));
 }

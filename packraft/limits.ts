@@ -24,6 +24,8 @@ export const MAX_LUID_BYTES = 64;
 export const MAX_CLUSTER_ID_BYTES = 64;
 /** The longest host name in a redirect (the limit of DNS). */
 export const MAX_HOST_BYTES = 255;
+/** The largest TCP port. */
+export const MAX_PORT = 65_535;
 /** The longest text of an error. */
 export const MAX_ERROR_TEXT_BYTES = 1024;
 /** A client's id: the 16 bytes of a UUID. */

@@ -24,10 +24,22 @@ import {
   MAX_KEY_BYTES,
   MAX_LUID_BYTES,
   MAX_PAIRS_PER_MESSAGE,
+  MAX_PORT,
   MAX_VALUE_BYTES,
   MIN_KEY_BYTES,
 } from "./limits.ts";
-import { bool, bytes, fixedBytes, list, oneOf, record, text, type TypeOf, varint } from "./schema.ts";
+import {
+  bool,
+  bytes,
+  fixedBytes,
+  list,
+  oneOf,
+  record,
+  text,
+  type TypeOf,
+  varint,
+  varintUpTo,
+} from "./schema.ts";
 
 // ---------------------------------------------------------------------------------------- envelopes
 
@@ -197,7 +209,11 @@ export const CLIENT_RESPONSES = {
   /** This node does not lead; `leader` does, at this client address. Nothing was done. */
   RedirectResponse: {
     number: 0x86,
-    schema: record({ leader: varint, host: text({ max: MAX_HOST_BYTES }), clientPort: varint }),
+    schema: record({
+      leader: varint,
+      host: text({ max: MAX_HOST_BYTES }),
+      clientPort: varintUpTo(MAX_PORT),
+    }),
   },
   ErrorResponse: {
     number: 0x87,

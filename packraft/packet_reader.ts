@@ -1,8 +1,8 @@
 /**
  * Packets out of a stream of bytes, in whatever pieces they come.
  *
- * A frame that lies whole in one piece is decoded where it is. A frame that does not is gathered in a buffer that
- * grows with what has come, never with what a header merely announces: sixteen bytes must not cost 4 MiB.
+ * A frame that lies whole in one piece is decoded where it is. A frame that does not is gathered in a buffer
+ * that grows with what has come, never with what a header merely announces: sixteen bytes must not cost 4 MiB.
  *
  * @module
  */
@@ -38,7 +38,7 @@ const NO_BYTES = new Uint8Array(0);
 export class PacketReader {
   readonly #maxFrameBytes: number;
   readonly #families: readonly Packet["family"][];
-  /** Pieces that came. Those before `#first` have been used up, as has the start of that one up to `#offset`. */
+  /** Pieces that came. Those before `#first` are used up, and so is that one up to `#offset`. */
   #pieces: Uint8Array[] = [];
   #first = 0;
   #offset = 0;
@@ -68,8 +68,8 @@ export class PacketReader {
   }
 
   /**
-   * The next packet, or undefined until more bytes have come. Throws {@linkcode PackraftError} for bytes that are no
-   * packet, and the same again from then on: after an error nobody knows where the next frame begins.
+   * The next packet, or undefined until more bytes have come. Throws {@linkcode PackraftError} for bytes that
+   * are no packet, and the same again from then on: after an error nobody knows where the next frame begins.
    */
   next(): Packet | undefined {
     if (this.#failure !== undefined) throw this.#failure;
@@ -85,7 +85,7 @@ export class PacketReader {
     }
   }
 
-  /** Says that no more bytes will come, once `next` has given all packets. Throws `truncated` if bytes are left. */
+  /** Says that no more bytes will come, once `next` has given all packets. Throws `truncated` if some are left. */
   end(): void {
     if (this.pendingBytes === 0) return;
     const wanted = this.#wholeBytes === 0 ? `at least ${FRAME_HEADER_BYTES}` : this.#wholeBytes;
@@ -104,7 +104,7 @@ export class PacketReader {
     return piece.subarray(start, end);
   }
 
-  /** Adds to the partial frame what the piece has of it: first the header, then the rest. Returns it once it is whole. */
+  /** Adds what the piece has of the partial frame: first the header, then the rest. Returns it once it is whole. */
   #gather(piece: Uint8Array): Uint8Array | undefined {
     const upTo = this.#wholeBytes || FRAME_HEADER_BYTES;
     const count = Math.min(upTo - this.#partialBytes, piece.length - this.#offset);
@@ -129,7 +129,7 @@ export class PacketReader {
     this.#unreadBytes -= count;
     if (this.#offset < piece.length) return;
     this.#offset = 0;
-    // Taking each piece off the front would move all the others each time: a million pieces would take minutes.
+    // Taking each piece off the front would move all others each time: a million pieces would take minutes.
     this.#pieces[this.#first++] = NO_BYTES;
     if (this.#first * 2 < this.#pieces.length) return;
     this.#pieces.splice(0, this.#first);
@@ -137,8 +137,8 @@ export class PacketReader {
   }
 
   /**
-   * Makes room for `bytes` of at most `upTo`: at least twice as much as before, so that copying adds up to no more
-   * than twice the frame however small the pieces are.
+   * Makes room for `bytes` of at most `upTo`: at least twice as much as before, so that copying adds up to no
+   * more than twice the frame however small the pieces are.
    */
   #reserve(bytes: number, upTo: number): void {
     if (bytes <= this.#partial.length) return;

@@ -22,8 +22,23 @@ import type { ByteReader } from "./byte_reader.ts";
 import type { ByteWriter } from "./byte_writer.ts";
 import { PackraftError } from "./errors.ts";
 
+/** What a schema allows, as data: the documentation and the tests are held against it. */
+export type Shape =
+  | { readonly kind: "varint"; readonly max: number }
+  | { readonly kind: "bool" }
+  /** Of `min` to `max` bytes. */
+  | { readonly kind: "bytes"; readonly min: number; readonly max: number }
+  | { readonly kind: "fixedBytes"; readonly count: number }
+  /** Of at most `max` bytes. */
+  | { readonly kind: "text"; readonly max: number }
+  | { readonly kind: "oneOf"; readonly names: readonly string[] }
+  /** Of at most `max` items. */
+  | { readonly kind: "list"; readonly item: Shape; readonly max: number }
+  | { readonly kind: "record"; readonly fields: Readonly<Record<string, Shape>> };
+
 /** How a value of type `T` is written to and read from bytes. */
 export interface Schema<T> {
+  readonly shape: Shape;
   /** The fewest bytes that a value takes: a count is checked against it before a list is allocated. */
   readonly minBytes: number;
   write(writer: ByteWriter, value: T): void;
@@ -35,13 +50,29 @@ export type TypeOf<S> = S extends Schema<infer T> ? T : never;
 
 /** A whole number from 0 to 2^53-1 in 1 to 8 bytes. */
 export const varint: Schema<number> = {
+  shape: { kind: "varint", max: Number.MAX_SAFE_INTEGER },
   minBytes: 1,
   write: (writer, value) => writer.varint(value),
   read: (reader) => reader.varint(),
 };
 
+/** A varint of at most `max`. */
+export function varintUpTo(max: number): Schema<number> {
+  const checked = (value: number) => {
+    if (value > max) throw new PackraftError("integerOutOfRange", `${value} exceeds ${max}`);
+    return value;
+  };
+  return {
+    shape: { kind: "varint", max },
+    minBytes: 1,
+    write: (writer, value) => writer.varint(checked(value)),
+    read: (reader) => checked(reader.varint()),
+  };
+}
+
 /** One byte: 0 is false, 1 is true, and nothing else is allowed. */
 export const bool: Schema<boolean> = {
+  shape: { kind: "bool" },
   minBytes: 1,
   write: (writer, value) => writer.u8(value ? 1 : 0),
   read(reader) {
@@ -63,6 +94,7 @@ export function bytes(limits: { min?: number; max: number }): Schema<Uint8Array>
     }
   };
   return {
+    shape: { kind: "bytes", min, max: limits.max },
     minBytes: 1 + min,
     write(writer, value) {
       check(value.length);
@@ -79,6 +111,7 @@ export function bytes(limits: { min?: number; max: number }): Schema<Uint8Array>
 /** Exactly `count` bytes, without a length. */
 export function fixedBytes(count: number): Schema<Uint8Array> {
   return {
+    shape: { kind: "fixedBytes", count },
     minBytes: count,
     write(writer, value) {
       if (value.length !== count) {
@@ -93,6 +126,7 @@ export function fixedBytes(count: number): Schema<Uint8Array> {
 /** UTF-8 text of at most `max` bytes, with its length in bytes in front. */
 export function text(limits: { max: number }): Schema<string> {
   return {
+    shape: { kind: "text", max: limits.max },
     minBytes: 1,
     write: (writer, value) => writer.text(value, limits.max),
     read: (reader) => reader.text(limits.max),
@@ -102,6 +136,7 @@ export function text(limits: { max: number }): Schema<string> {
 /** One of a closed list of names, as one byte: the place of the name in the list. */
 export function oneOf<const Names extends readonly string[]>(...names: Names): Schema<Names[number]> {
   return {
+    shape: { kind: "oneOf", names },
     minBytes: 1,
     write(writer, value) {
       const tag = names.indexOf(value);
@@ -125,6 +160,7 @@ export function oneOf<const Names extends readonly string[]>(...names: Names): S
 /** A count, then that many items. */
 export function list<T>(item: Schema<T>, limits: { max: number }): Schema<readonly T[]> {
   return {
+    shape: { kind: "list", item: item.shape, max: limits.max },
     minBytes: 1,
     write(writer, values) {
       if (values.length > limits.max) {
@@ -160,6 +196,10 @@ export type RecordOf<F extends Fields> = { readonly [Name in keyof F]: TypeOf<F[
 export function record<F extends Fields>(fields: F): Schema<RecordOf<F>> {
   const entries = Object.entries(fields).map(([name, schema]) => ({ name, schema }));
   return {
+    shape: {
+      kind: "record",
+      fields: Object.fromEntries(entries.map(({ name, schema }) => [name, schema.shape])),
+    },
     minBytes: entries.reduce((sum, { schema }) => sum + schema.minBytes, 0),
     write(writer, value) {
       let field = "";

@@ -9,20 +9,20 @@ import {
   type ClientRequest,
   type ClientResponse,
   type ClientResponseOf,
-  MAX_KEY_BYTES,
-  MAX_VALUE_BYTES,
-  MIN_KEY_BYTES,
   type Pair,
 } from "../../packraft/mod.ts";
-import { Connection, type Outcome } from "./connection.ts";
-import { RequestProgress, type ServerAddress } from "./decisions.ts";
-import { RequestError } from "./errors.ts";
+import { expected } from "./answers.ts";
+import { Caller } from "./caller.ts";
+import { RequestError, SessionLostError } from "./errors.ts";
+import { checkedKey, checkedValue } from "./inputs.ts";
+import { type ClientPlatform, denoPlatform, type ServerAddress } from "./platform.ts";
+import { type WriteSession, WriteWindow } from "./write_window.ts";
 
-/** How many writes may be under way: the cluster keeps 1,024 results of a client, so this many are safe. */
-const MAX_WRITES_IN_FLIGHT = 256;
+const DEFAULT_TIMEOUT_MS = 5_000;
+const DEFAULT_ATTEMPT_TIMEOUT_MS = 1_000;
 
 export interface DraftyClientOptions {
-  /** The client addresses of some or all nodes. */
+  /** The client addresses of some or all nodes, in the order in which they are to be tried. */
   readonly servers: readonly ServerAddress[];
   /** How long a request may take, retries included. By default 5,000. */
   readonly timeoutMs?: number;
@@ -34,12 +34,12 @@ export interface DraftyClientOptions {
   readonly isOneShot?: boolean;
   /** Told when a node names another as the leader. */
   readonly onRedirect?: (leader: number, address: ServerAddress) => void;
-  /** Even numbers in [0, 1), for pauses. */
-  readonly random?: () => number;
+  /** Time, chance and connections; by default Deno's. */
+  readonly platform?: ClientPlatform;
 }
 
 /**
- * A client of a cluster.
+ * A client of a cluster. Any number of requests may be under way at once; they share one connection to the leader.
  *
  * ```ts ignore
  * import { DraftyClient } from "drafty";
@@ -49,35 +49,29 @@ export interface DraftyClientOptions {
  * const value = await client.get("colour");
  * ```
  *
- * All methods reject with a `ClientError`: `NoLeaderError`, `UnreachableError`, `NoAnswerError`,
- * `OutcomeUnknownError` (a write may have taken effect) or `RequestError`.
+ * All methods reject with a `ClientError`: `NoLeaderError`, `UnreachableError`, `NoAnswerError`, `OutcomeUnknownError` (a
+ * write may have taken effect), `ClientClosedError` or `RequestError`. Keys and values that are strings are UTF-8.
  */
 export class DraftyClient {
-  readonly #options: DraftyClientOptions;
-  readonly #timeoutMs: number;
-  readonly #attemptTimeoutMs: number;
-  readonly #random: () => number;
-  readonly #clientId: Uint8Array;
-  readonly #connections = new Map<string, Connection>();
-  #target: ServerAddress;
-  #nextSequence = 1;
-  #answeredUpTo = 0;
-  readonly #answered = new Set<number>();
-  #writesInFlight = 0;
-  readonly #writesWaiting: (() => void)[] = [];
+  readonly #caller: Caller;
+  readonly #isIdChosen: boolean;
+  #window: WriteWindow;
 
   constructor(options: DraftyClientOptions) {
-    const [first] = options.servers;
-    if (first === undefined) throw new RequestError("servers is empty; give at least one address");
-    this.#options = options;
-    this.#timeoutMs = options.timeoutMs ?? 5_000;
-    this.#attemptTimeoutMs = options.attemptTimeoutMs ?? 1_000;
-    this.#random = options.random ?? Math.random;
-    this.#clientId = options.clientId ?? crypto.getRandomValues(new Uint8Array(CLIENT_ID_BYTES));
-    if (this.#clientId.length !== CLIENT_ID_BYTES) {
-      throw new RequestError(`clientId has ${this.#clientId.length} B; give ${CLIENT_ID_BYTES}`);
+    const clientId = options.clientId ?? randomClientId();
+    if (clientId.length !== CLIENT_ID_BYTES) {
+      throw new RequestError(`clientId has ${clientId.length} B; give ${CLIENT_ID_BYTES}`);
     }
-    this.#target = first;
+    this.#caller = new Caller({
+      servers: options.servers,
+      timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      attemptTimeoutMs: options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS,
+      isOneShot: options.isOneShot ?? false,
+      onRedirect: options.onRedirect,
+      platform: options.platform ?? denoPlatform(),
+    });
+    this.#isIdChosen = options.clientId !== undefined;
+    this.#window = new WriteWindow(clientId);
   }
 
   /** Sets a key. Resolves, once that is committed, to the index of the entry that did it. */
@@ -97,33 +91,32 @@ export class DraftyClient {
 
   /** The value of a key, or undefined if there is none. Linearizable: it sees every write that was answered before. */
   async get(key: Uint8Array | string): Promise<Uint8Array | undefined> {
-    const [response] = await this.#call({ type: "GetRequest", key: checkedKey(key) });
+    const [response] = await this.#read({ type: "GetRequest", key: checkedKey(key) });
     const { found, value } = expected(response, "GetResponse");
-    return found ? value : undefined;
+    return found ? value.slice() : undefined; // a copy: the original holds on to all that came with it
   }
 
   /** All pairs, in the order of their keys' bytes, as they were at one moment. */
   async data(): Promise<Pair[]> {
-    const responses = await this.#call({ type: "DataRequest" });
+    const responses = await this.#read({ type: "DataRequest" });
     return responses.flatMap((response) => [...expected(response, "DataResponse").pairs]);
   }
 
   /** Asks the first node that answers who it is. */
   async ping(): Promise<ClientResponseOf<"PingResponse">> {
-    const [response] = await this.#call({ type: "PingRequest" });
+    const [response] = await this.#read({ type: "PingRequest" });
     return expected(response, "PingResponse");
   }
 
   /** Asks the first node that answers how it is. */
   async status(): Promise<ClientResponseOf<"StatusResponse">> {
-    const [response] = await this.#call({ type: "StatusRequest" });
+    const [response] = await this.#read({ type: "StatusRequest" });
     return expected(response, "StatusResponse");
   }
 
   /** Closes all connections. What is under way fails. */
   close(): void {
-    for (const connection of this.#connections.values()) connection.close();
-    this.#connections.clear();
+    this.#caller.close();
   }
 
   [Symbol.dispose](): void {
@@ -132,120 +125,31 @@ export class DraftyClient {
 
   // ------------------------------------------------------------------------------------------- within
 
-  async #write(
-    requestOf: (session: { clientId: Uint8Array; sequence: number; answeredUpTo: number }) => ClientRequest,
-  ): Promise<ClientResponse | undefined> {
-    if (this.#writesInFlight >= MAX_WRITES_IN_FLIGHT) {
-      await new Promise<void>((resolve) => this.#writesWaiting.push(resolve));
-    }
-    this.#writesInFlight++;
-    const sequence = this.#nextSequence++;
+  #read(request: ClientRequest): Promise<readonly ClientResponse[]> {
+    return this.#caller.call(request, this.#caller.deadlineMs());
+  }
+
+  async #write(requestOf: (session: WriteSession) => ClientRequest): Promise<ClientResponse | undefined> {
+    const deadlineMs = this.#caller.deadlineMs();
+    const window = this.#window;
+    const begun = window.begin();
+    const session = begun instanceof Promise ? await begun : begun;
+    let response: ClientResponse | undefined;
     try {
-      const session = { clientId: this.#clientId, sequence, answeredUpTo: this.#answeredUpTo };
-      const [response] = await this.#call(requestOf(session));
+      [response] = await this.#caller.call(requestOf(session), deadlineMs);
       return response;
+    } catch (error) {
+      // The cluster has forgotten this client: later writes are a new one's, unless the caller chose the id.
+      if (error instanceof SessionLostError && window === this.#window && !this.#isIdChosen) {
+        this.#window = new WriteWindow(randomClientId());
+      }
+      throw error;
     } finally {
-      // Also after a failure: nobody will ask for this result again, so the cluster need not keep it.
-      this.#answered.add(sequence);
-      while (this.#answered.delete(this.#answeredUpTo + 1)) this.#answeredUpTo++;
-      this.#writesInFlight--;
-      this.#writesWaiting.shift()?.();
+      window.end(session.sequence, response !== undefined);
     }
   }
-
-  /** One request, through as many attempts as it takes. */
-  async #call(request: ClientRequest): Promise<readonly ClientResponse[]> {
-    const { servers, onRedirect } = this.#options;
-    const isWrite = request.type === "PutRequest" || request.type === "DeleteRequest";
-    const progress = new RequestProgress(isWrite, servers.length, this.#random);
-    const deadlineMs = performance.now() + this.#timeoutMs;
-    let server = this.#target;
-    for (;;) {
-      const leftMs = deadlineMs - performance.now();
-      if (leftMs <= 0) throw progress.timedOut(this.#timeoutMs, servers);
-      const outcome = await this.#attempt(server, request, Math.min(leftMs, this.#attemptTimeoutMs));
-      const decision = progress.after(attemptOf(outcome));
-      switch (decision.kind) {
-        case "done":
-          this.#target = server;
-          return outcome.kind === "answered" ? outcome.responses : [decision.response];
-        case "fail":
-          throw decision.error;
-        case "redirect":
-          onRedirect?.(decision.leader, decision.to);
-          server = decision.to;
-          break;
-        case "next":
-          if (decision.pauseMs > 0) await sleep(Math.min(decision.pauseMs, deadlineMs - performance.now()));
-          server = this.#serverAfter(server);
-          break;
-      }
-    }
-  }
-
-  async #attempt(server: ServerAddress, request: ClientRequest, timeoutMs: number): Promise<Outcome> {
-    if (this.#options.isOneShot) {
-      const connection = new Connection(server);
-      try {
-        return await connection.ask(request, timeoutMs);
-      } finally {
-        connection.close();
-      }
-    }
-    const name = `${server.host}:${server.port}`;
-    let connection = this.#connections.get(name);
-    if (connection === undefined || connection.isClosed) {
-      connection = new Connection(server);
-      this.#connections.set(name, connection);
-    }
-    return await connection.ask(request, timeoutMs);
-  }
-
-  /** The next of the servers in their order; where many requests fail together, they go the same way. */
-  #serverAfter(server: ServerAddress): ServerAddress {
-    const { servers } = this.#options;
-    const place = servers.findIndex(({ host, port }) => host === server.host && port === server.port);
-    return servers[(place + 1) % servers.length] ?? server;
-  }
 }
 
-function attemptOf(outcome: Outcome) {
-  if (outcome.kind !== "answered") return outcome;
-  const [response] = outcome.responses;
-  if (response === undefined) return { kind: "unanswered", reason: "an empty answer" } as const;
-  return { kind: "answered", response } as const;
-}
-
-function expected<Name extends ClientResponse["type"]>(
-  response: ClientResponse | undefined,
-  name: Name,
-): ClientResponseOf<Name> {
-  if (response?.type !== name) {
-    throw new RequestError(`the node answered with ${response?.type}, not ${name}`);
-  }
-  return response as ClientResponseOf<Name>;
-}
-
-function checkedKey(key: Uint8Array | string): Uint8Array {
-  const bytes = bytesOf(key);
-  if (bytes.length < MIN_KEY_BYTES || bytes.length > MAX_KEY_BYTES) {
-    throw new RequestError(`key has ${bytes.length} B; give ${MIN_KEY_BYTES} to ${MAX_KEY_BYTES}`);
-  }
-  return bytes;
-}
-
-function checkedValue(value: Uint8Array | string): Uint8Array {
-  const bytes = bytesOf(value);
-  if (bytes.length > MAX_VALUE_BYTES) {
-    throw new RequestError(`value has ${bytes.length} B; give at most ${MAX_VALUE_BYTES}`);
-  }
-  return bytes;
-}
-
-function bytesOf(data: Uint8Array | string): Uint8Array {
-  return typeof data === "string" ? new TextEncoder().encode(data) : data;
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
+function randomClientId(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(CLIENT_ID_BYTES));
 }

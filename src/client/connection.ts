@@ -1,6 +1,9 @@
 /**
  * One connection to a node's client port, with any number of requests in flight, matched by transaction id.
  *
+ * Requests of one turn leave with one write. Time limits are looked after by one timer for all requests, not one
+ * each: at tens of thousands of requests a second that is what a client would otherwise be doing.
+ *
  * @module
  */
 import {
@@ -10,34 +13,56 @@ import {
   type Packet,
   PacketReader,
 } from "../../packraft/mod.ts";
-import type { Attempt, ServerAddress } from "./decisions.ts";
+import type { Attempt } from "./decisions.ts";
+import type { ByteStream, ClientPlatform, ServerAddress } from "./platform.ts";
 
 const READ_BYTES = 64 * 1024;
+/** A read that fills less than this is copied, so that its buffer can be used again. */
+const COPY_UP_TO_BYTES = 16 * 1024;
+/** How often time limits are looked after: a limit is met this much late at most. */
+const SWEEP_MS = 20;
 
-/** An answer: one response, or for a `DataRequest` all its pages. */
-export interface Answer {
-  readonly responses: readonly ClientResponse[];
-}
-export type Outcome = Exclude<Attempt, { kind: "answered" }> | ({ readonly kind: "answered" } & Answer);
+/** How a request on a connection ended. A `DataRequest` is answered by all its pages, anything else by one. */
+export type Outcome =
+  | { readonly kind: "answered"; readonly responses: readonly ClientResponse[] }
+  | Exclude<Attempt, { kind: "answered" }>;
 
 interface Waiting {
-  readonly responses: ClientResponse[];
+  /** Its place in the order of requests on this connection, from 1. */
+  readonly number: number;
+  readonly sinceMs: number;
+  expiresMs: number;
+  readonly limitMs: number;
+  /** The pages that have come before the last. */
+  pages: ClientResponse[] | undefined;
   readonly settle: (outcome: Outcome) => void;
-  timer: ReturnType<typeof setTimeout> | undefined;
 }
 
 export class Connection {
   readonly #address: ServerAddress;
+  readonly #platform: ClientPlatform;
+  readonly #stallMs: number;
   readonly #waiting = new Map<string, Waiting>();
-  #connection: Deno.TcpConn | undefined;
-  #opening: Promise<void> | undefined;
+  readonly #connecting = new AbortController();
+  readonly #startMs: number;
+  #stream: ByteStream | undefined;
   #unsent: Uint8Array[] = [];
+  /** The number of the last request, and of the last whose bytes the socket may have. */
+  #lastNumber = 0;
+  #sentUpTo = 0;
   #isWriting = false;
-  #nextTransaction = 1;
   #isClosed = false;
+  #heardMs: number;
+  #cancelSweep: (() => void) | undefined;
 
-  constructor(address: ServerAddress) {
+  /** @param stallMs how long connecting may take, and silence while an answer is due */
+  constructor(address: ServerAddress, platform: ClientPlatform, stallMs: number) {
     this.#address = address;
+    this.#platform = platform;
+    this.#stallMs = stallMs;
+    this.#startMs = platform.now();
+    this.#heardMs = this.#startMs;
+    void this.#open();
   }
 
   /** A connection that broke takes no more requests. */
@@ -45,16 +70,28 @@ export class Connection {
     return this.#isClosed;
   }
 
-  /** Sends a request and waits for its answer, for at most `timeoutMs`, connecting included. Never rejects. */
-  ask(request: ClientRequest, timeoutMs: number): Promise<Outcome> {
+  /**
+   * Sends a request and waits for its answer, for at most `limitMs`, connecting included. Never rejects, but throws
+   * `PackraftError` for a request that cannot be encoded.
+   */
+  ask(request: ClientRequest, limitMs: number): Promise<Outcome> {
+    const number = ++this.#lastNumber;
+    const transactionId = number.toString(36);
+    const frame = encodePacket({ family: "request", envelope: { transactionId }, message: request });
     return new Promise((settle) => {
-      const transactionId = `t${this.#nextTransaction++}`;
-      const waiting: Waiting = { responses: [], settle, timer: undefined };
-      waiting.timer = setTimeout(() => this.#giveUp(transactionId, timeoutMs), timeoutMs);
-      this.#waiting.set(transactionId, waiting);
-      this.#unsent.push(encodePacket({ family: "request", envelope: { transactionId }, message: request }));
-      this.#opening ??= this.#open(timeoutMs);
-      if (this.#connection !== undefined) this.#scheduleWrite();
+      if (this.#isClosed) return settle({ kind: "unreachable", reason: "the connection is closed" });
+      const sinceMs = this.#platform.now();
+      this.#waiting.set(transactionId, {
+        number,
+        sinceMs,
+        expiresMs: sinceMs + limitMs,
+        limitMs,
+        pages: undefined,
+        settle,
+      });
+      this.#unsent.push(frame);
+      if (this.#stream !== undefined) this.#scheduleWrite(this.#stream);
+      this.#scheduleSweep();
     });
   }
 
@@ -63,97 +100,122 @@ export class Connection {
     this.#fail("the connection was closed");
   }
 
-  async #open(timeoutMs: number): Promise<void> {
+  async #open(): Promise<void> {
     try {
-      const { host, port } = this.#address;
-      const connection = await Deno.connect({ hostname: host, port, signal: AbortSignal.timeout(timeoutMs) });
-      if (this.#isClosed) return connection.close();
-      connection.setNoDelay(true);
-      this.#connection = connection;
+      const stream = await this.#platform.connect(this.#address, this.#connecting.signal);
+      if (this.#isClosed) return stream.close();
+      this.#stream = stream;
+      this.#heardMs = this.#platform.now();
+      this.#scheduleWrite(stream);
+      await this.#read(stream);
     } catch (error) {
-      return this.#fail(messageOf(error));
+      this.#fail(reasonOf(error));
     }
-    this.#scheduleWrite();
-    void this.#read(this.#connection);
   }
 
-  /** Requests of one turn leave with one write. */
-  #scheduleWrite(): void {
+  /** The requests that follow in this turn then share the write. */
+  #scheduleWrite(stream: ByteStream): void {
     if (this.#isWriting) return;
     this.#isWriting = true;
-    queueMicrotask(() => void this.#write());
+    queueMicrotask(() => void this.#write(stream));
   }
 
-  async #write(): Promise<void> {
-    const connection = this.#connection;
+  async #write(stream: ByteStream): Promise<void> {
     try {
-      while (connection !== undefined && this.#unsent.length > 0) {
+      while (this.#unsent.length > 0 && !this.#isClosed) {
         const bytes = joined(this.#unsent);
         this.#unsent = [];
-        for (let offset = 0; offset < bytes.length;) offset += await connection.write(bytes.subarray(offset));
+        this.#sentUpTo = this.#lastNumber;
+        for (let offset = 0; offset < bytes.length;) {
+          offset += await stream.write(offset === 0 ? bytes : bytes.subarray(offset));
+        }
       }
       this.#isWriting = false;
     } catch (error) {
-      this.#fail(messageOf(error));
+      this.#fail(reasonOf(error));
     }
   }
 
-  async #read(connection: Deno.TcpConn): Promise<void> {
+  async #read(stream: ByteStream): Promise<void> {
     const reader = new PacketReader({ families: ["response"] });
-    try {
-      for (;;) {
-        const buffer = new Uint8Array(READ_BYTES); // packets share it
-        const count = await connection.read(buffer);
-        if (count === null) return this.#fail("the node closed the connection");
+    let buffer = new Uint8Array(READ_BYTES);
+    for (;;) {
+      const count = await stream.read(buffer);
+      if (count === null) return this.#fail("the node closed the connection");
+      this.#heardMs = this.#platform.now();
+      // What packets carry shares the memory of the bytes pushed, so those are never written to again.
+      if (count <= COPY_UP_TO_BYTES) {
+        reader.push(buffer.slice(0, count));
+      } else {
         reader.push(buffer.subarray(0, count));
-        for (let packet = reader.next(); packet !== undefined; packet = reader.next()) this.#take(packet);
+        buffer = new Uint8Array(READ_BYTES);
       }
-    } catch (error) {
-      this.#fail(messageOf(error));
+      for (let packet = reader.next(); packet !== undefined; packet = reader.next()) this.#take(packet);
     }
   }
 
-  #take(packet: Packet): void {
-    if (packet.family !== "response") return;
-    const { transactionId } = packet.envelope;
-    // An error without a transaction concerns the connection: the node will close it.
-    if (transactionId === "") return this.#settleAll({ kind: "answered", responses: [packet.message] });
+  #take({ envelope, message }: Packet): void {
+    if (!("transactionId" in envelope)) return; // the reader accepts no such family
+    const response = message as ClientResponse;
+    const { transactionId } = envelope;
+    if (transactionId === "") {
+      // It concerns the connection, which the node will close; which request it blames cannot be known.
+      return this.#fail(response.type === "ErrorResponse" ? response.message : "an answer to no request");
+    }
     const waiting = this.#waiting.get(transactionId);
     if (waiting === undefined) return; // it came too late
-    waiting.responses.push(packet.message);
-    if (packet.message.type === "DataResponse" && packet.message.more) return;
-    this.#settle(transactionId, waiting, { kind: "answered", responses: waiting.responses });
+    if (response.type === "DataResponse" && response.more) {
+      (waiting.pages ??= []).push(response);
+      waiting.expiresMs = this.#heardMs + waiting.limitMs;
+      return;
+    }
+    this.#waiting.delete(transactionId);
+    const responses = waiting.pages === undefined ? [response] : [...waiting.pages, response];
+    waiting.settle({ kind: "answered", responses });
   }
 
-  #giveUp(transactionId: string, timeoutMs: number): void {
-    const waiting = this.#waiting.get(transactionId);
-    if (waiting === undefined) return;
-    const kind = this.#connection === undefined ? "unreachable" : "unanswered";
-    this.#settle(transactionId, waiting, { kind, reason: `no answer in ${Math.round(timeoutMs)} ms` });
-    // Whoever does not answer one request is stalled, for all we know: others should not wait for it as well.
-    this.#fail(`no answer in ${Math.round(timeoutMs)} ms`);
+  #scheduleSweep(): void {
+    if (this.#cancelSweep !== undefined) return;
+    this.#cancelSweep = this.#platform.after(SWEEP_MS, () => {
+      this.#cancelSweep = undefined;
+      this.#sweep(this.#platform.now());
+      if (this.#waiting.size > 0) this.#scheduleSweep();
+    });
+  }
+
+  #sweep(nowMs: number): void {
+    if (this.#stream === undefined && nowMs - this.#startMs >= this.#stallMs) {
+      return this.#fail(`no connection in ${this.#stallMs} ms`);
+    }
+    for (const [transactionId, waiting] of this.#waiting) {
+      // Whoever is silent with an answer due is stalled, for all we know: the others need not wait as long again.
+      if (nowMs - Math.max(this.#heardMs, waiting.sinceMs) >= this.#stallMs) {
+        return this.#fail(`no answer in ${this.#stallMs} ms`);
+      }
+      if (waiting.expiresMs > nowMs) continue;
+      this.#waiting.delete(transactionId);
+      waiting.settle(this.#unansweredOf(waiting, `no answer in ${Math.round(waiting.limitMs)} ms`));
+    }
   }
 
   #fail(reason: string): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const kind = this.#connection === undefined ? "unreachable" : "unanswered";
+    this.#connecting.abort();
+    this.#cancelSweep?.();
+    this.#unsent = [];
     try {
-      this.#connection?.close();
+      this.#stream?.close();
     } catch {
-      // It is closed already.
+      // The other side closed it first.
     }
-    this.#settleAll({ kind, reason });
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const one of waiting) one.settle(this.#unansweredOf(one, reason));
   }
 
-  #settleAll(outcome: Outcome): void {
-    for (const [transactionId, waiting] of [...this.#waiting]) this.#settle(transactionId, waiting, outcome);
-  }
-
-  #settle(transactionId: string, waiting: Waiting, outcome: Outcome): void {
-    clearTimeout(waiting.timer);
-    this.#waiting.delete(transactionId);
-    waiting.settle(outcome);
+  #unansweredOf(waiting: Waiting, reason: string): Outcome {
+    return { kind: waiting.number <= this.#sentUpTo ? "unanswered" : "unreachable", reason };
   }
 }
 
@@ -168,6 +230,9 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** "Connection refused (os error 111)" → "connection refused". */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const plain = text.replace(/ \(os error \d+\)/, "").split("\n")[0] ?? "";
+  return plain.charAt(0).toLowerCase() + plain.slice(1);
 }

@@ -1,28 +1,22 @@
 /**
  * What a client does after an attempt: the whole of its cleverness, without a socket or a clock.
  *
- * A write keeps its client id and its sequence through all attempts, so asking again is always safe. What the client
- * must remember is whether any attempt may have reached a leader: then a failure is "outcome unknown", else "not done".
+ * A write keeps its client id and its sequence through all attempts, so asking again is always safe. What must be
+ * remembered is whether any attempt may have reached a leader: then a failure is "outcome unknown", else "not done".
+ *
+ * Between two pauses every server is tried once at most. While a leader is dead its followers go on naming it for an
+ * election timeout; without that rule a client would spend this time running in a circle, on the very processors that
+ * the election needs.
  *
  * @module
  */
-import type { ClientResponse } from "../../packraft/mod.ts";
-import {
-  type ClientError,
-  NoAnswerError,
-  NoLeaderError,
-  OutcomeUnknownError,
-  RequestError,
-  UnreachableError,
-} from "./errors.ts";
-
-export interface ServerAddress {
-  readonly host: string;
-  readonly port: number;
-}
+import type { ClientResponse, ClientResponseOf } from "../../packraft/mod.ts";
+import { type ClientError, OutcomeUnknownError, RequestError, SessionLostError } from "./errors.ts";
+import { nameOf, type ServerAddress } from "./platform.ts";
 
 /** How an attempt ended. */
 export type Attempt =
+  /** `response` is the last where there were several. */
   | { readonly kind: "answered"; readonly response: ClientResponse }
   /** No connection: the request was not sent. */
   | { readonly kind: "unreachable"; readonly reason: string }
@@ -31,118 +25,121 @@ export type Attempt =
 
 /** What to do next. */
 export type Decision =
-  | { readonly kind: "done"; readonly response: ClientResponse }
+  | { readonly kind: "done" }
   | { readonly kind: "fail"; readonly error: ClientError }
-  | { readonly kind: "redirect"; readonly to: ServerAddress; readonly leader: number }
-  /** Try the next server, after a pause. */
-  | { readonly kind: "next"; readonly pauseMs: number };
+  /** Try this server now. `leader` is the node's number where another node sent us there. */
+  | { readonly kind: "try"; readonly server: ServerAddress; readonly leader?: number }
+  /** Wait, then try the leader if it has become known, else this server. */
+  | { readonly kind: "pause"; readonly pauseMs: number; readonly server: ServerAddress };
 
-const MAX_REDIRECTS = 10;
+/** Whether an attempt says that the server does not lead, or does not at the moment. */
+export function doesNotLead(attempt: Attempt): boolean {
+  if (attempt.kind !== "answered") return true;
+  const { response } = attempt;
+  if (response.type !== "ErrorResponse") return response.type === "RedirectResponse";
+  return response.code === "noLeader" || response.code === "leadershipLost" ||
+    response.code === "shuttingDown";
+}
+
+/** Redirects to ever new addresses end here: nobody's cluster is so large. */
+const MAX_REDIRECTS_IN_A_ROW = 10;
 const MIN_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 50;
 
 /** The state of one request through its attempts. */
 export class RequestProgress {
   readonly #isWrite: boolean;
-  readonly #serverCount: number;
+  readonly #servers: readonly ServerAddress[];
   readonly #random: () => number;
+  readonly #triedSincePause = new Set<string>();
+  #redirectsInARow = 0;
+  #pauseCount = 0;
   #mayHaveTakenEffect = false;
-  #redirects = 0;
-  #unreachableInARow = 0;
-  #pauses = 0;
-  #hasReachedAny = false;
-  #lastRefusal = "";
 
-  constructor(isWrite: boolean, serverCount: number, random: () => number) {
+  /** @param servers those that are known from the start; at least one */
+  constructor(isWrite: boolean, servers: readonly ServerAddress[], random: () => number) {
     this.#isWrite = isWrite;
-    this.#serverCount = serverCount;
+    this.#servers = servers;
     this.#random = random;
   }
 
-  /** What to do after this attempt. */
-  after(attempt: Attempt): Decision {
+  /** Whether some attempt may have changed something, so that a failure leaves the outcome unknown. */
+  get mayHaveTakenEffect(): boolean {
+    return this.#mayHaveTakenEffect;
+  }
+
+  /** What to do after this attempt at `server`. */
+  after(server: ServerAddress, attempt: Attempt): Decision {
+    this.#triedSincePause.add(nameOf(server));
     switch (attempt.kind) {
       case "unreachable":
-        // Down nodes are passed over at once; only when all are down is there a reason to wait.
-        this.#unreachableInARow++;
-        return {
-          kind: "next",
-          pauseMs: this.#unreachableInARow % this.#serverCount === 0 ? this.#pauseMs() : 0,
-        };
+        return this.#next(server);
       case "unanswered":
-        this.#reached();
-        this.#mayHaveTakenEffect = this.#isWrite;
-        this.#lastRefusal = attempt.reason;
-        return { kind: "next", pauseMs: 0 };
+        this.#mayHaveTakenEffect ||= this.#isWrite;
+        return this.#next(server);
       case "answered":
-        this.#reached();
-        return this.#afterResponse(attempt.response);
+        return this.#afterResponse(server, attempt.response);
     }
   }
 
-  /** The error to give when time is up. */
-  timedOut(timeoutMs: number, servers: readonly ServerAddress[]): ClientError {
-    const after = `after ${timeoutMs / 1000} s`;
-    if (this.#mayHaveTakenEffect) {
-      return new OutcomeUnknownError(
-        `timed out ${after}, outcome unknown: the write may or may not take effect; retry it with the same id`,
-      );
-    }
-    if (!this.#hasReachedAny) {
-      const addresses = servers.map(({ host, port }) => `${host}:${port}`).join(", ");
-      return new UnreachableError(
-        `cannot reach ${addresses} ${after}: start the nodes, or check the addresses`,
-      );
-    }
-    if (this.#lastRefusal === "noLeader") {
-      return new NoLeaderError(`no leader ${after}: a majority of the nodes must run and reach each other`);
-    }
-    return new NoAnswerError(
-      `no answer ${after}${this.#lastRefusal === "" ? "" : ` (${this.#lastRefusal})`}, nothing was changed`,
-    );
-  }
-
-  #reached(): void {
-    this.#hasReachedAny = true;
-    this.#unreachableInARow = 0;
-  }
-
-  #afterResponse(response: ClientResponse): Decision {
+  #afterResponse(server: ServerAddress, response: ClientResponse): Decision {
     switch (response.type) {
-      case "RedirectResponse": {
-        // Two nodes may each think that the other leads, for a moment: going round is followed by a pause.
-        this.#lastRefusal = "noLeader";
-        if (++this.#redirects % MAX_REDIRECTS === 0) return { kind: "next", pauseMs: this.#pauseMs() };
-        const to = { host: response.host, port: response.clientPort };
-        return { kind: "redirect", to, leader: response.leader };
-      }
+      case "RedirectResponse":
+        return this.#redirect(server, response);
       case "ErrorResponse":
-        return this.#afterError(response);
+        return this.#afterError(server, response);
       default:
-        return { kind: "done", response };
+        return { kind: "done" };
     }
   }
 
-  #afterError(response: Extract<ClientResponse, { type: "ErrorResponse" }>): Decision {
-    if (response.outcome === "unknown" && this.#isWrite) this.#mayHaveTakenEffect = true;
-    this.#lastRefusal = response.code;
+  #redirect(server: ServerAddress, response: ClientResponseOf<"RedirectResponse">): Decision {
+    const to = { host: response.host, port: response.clientPort };
+    this.#redirectsInARow++;
+    const isCircle = this.#triedSincePause.has(nameOf(to)) || this.#redirectsInARow > MAX_REDIRECTS_IN_A_ROW;
+    return isCircle ? this.#next(server) : { kind: "try", server: to, leader: response.leader };
+  }
+
+  #afterError(server: ServerAddress, response: ClientResponseOf<"ErrorResponse">): Decision {
+    if (response.outcome === "unknown") this.#mayHaveTakenEffect ||= this.#isWrite;
     switch (response.code) {
       case "badRequest":
-        return { kind: "fail", error: new RequestError(response.message) };
+        // An earlier attempt may have been taken by a node that thought otherwise.
+        return { kind: "fail", error: this.#failure(response.message) };
       case "staleSequence":
-        return { kind: "fail", error: new OutcomeUnknownError(`outcome unknown: ${response.message}`) };
-      case "noLeader":
+        return { kind: "fail", error: new SessionLostError(`outcome unknown: ${response.message}`) };
       case "busy":
-        return { kind: "next", pauseMs: Math.max(response.retryAfterMs * this.#random(), this.#pauseMs()) };
+        return { ...this.#pause(server), pauseMs: response.retryAfterMs * (1 + this.#random() / 2) };
+      case "noLeader":
       case "leadershipLost":
       case "shuttingDown":
-        return { kind: "next", pauseMs: 0 };
+        return this.#next(server);
     }
   }
 
-  /** Longer each time, up to a limit, and never the same for two clients. */
-  #pauseMs(): number {
-    const longest = Math.min(MIN_PAUSE_MS * 2 ** this.#pauses++, MAX_PAUSE_MS);
-    return longest * (0.5 + this.#random() / 2);
+  #failure(message: string): ClientError {
+    return this.#mayHaveTakenEffect
+      ? new OutcomeUnknownError(`outcome unknown: ${message}`)
+      : new RequestError(message);
+  }
+
+  /** The next server in order that has not been tried since the last pause; after all of them, a pause. */
+  #next(server: ServerAddress): Decision {
+    const place = this.#servers.findIndex((known) => nameOf(known) === nameOf(server));
+    for (let step = 1; step <= this.#servers.length; step++) {
+      const candidate = this.#servers[(place + step) % this.#servers.length];
+      if (candidate !== undefined && !this.#triedSincePause.has(nameOf(candidate))) {
+        return { kind: "try", server: candidate };
+      }
+    }
+    return this.#pause(this.#servers[(place + 1) % this.#servers.length] ?? server);
+  }
+
+  /** Longer each time up to a limit, and never the same for two clients. */
+  #pause(server: ServerAddress): Extract<Decision, { kind: "pause" }> {
+    this.#triedSincePause.clear();
+    this.#redirectsInARow = 0;
+    const longestMs = Math.min(MIN_PAUSE_MS * 2 ** Math.min(this.#pauseCount++, 8), MAX_PAUSE_MS);
+    return { kind: "pause", pauseMs: longestMs * (0.5 + this.#random() / 2), server };
   }
 }

@@ -16,13 +16,13 @@ export class NoLeaderError extends ClientError {
   override readonly exitCode = 8;
 }
 
-/** No node could be reached. Nothing was done. */
+/** No node could be reached. Nothing was done. The message names each address and what became of it. */
 export class UnreachableError extends ClientError {
   override readonly name = "UnreachableError";
   override readonly exitCode = 8;
 }
 
-/** A read was not answered in time. Reads change nothing. */
+/** There was no answer in time, and nothing was changed: it was a read, or a write that was refused each time. */
 export class NoAnswerError extends ClientError {
   override readonly name = "NoAnswerError";
   override readonly exitCode = 8;
@@ -30,7 +30,18 @@ export class NoAnswerError extends ClientError {
 
 /** A write was not answered in time: it may have taken effect, may yet, or never will. */
 export class OutcomeUnknownError extends ClientError {
-  override readonly name = "OutcomeUnknownError";
+  override readonly name: string = "OutcomeUnknownError";
+  override readonly exitCode = 8;
+}
+
+/** The cluster holds no results of this client id any more, so it cannot say whether the write was done. */
+export class SessionLostError extends OutcomeUnknownError {
+  override readonly name = "SessionLostError";
+}
+
+/** The client was closed before the answer came. Nothing was done. */
+export class ClientClosedError extends ClientError {
+  override readonly name = "ClientClosedError";
   override readonly exitCode = 8;
 }
 

@@ -4,12 +4,20 @@
  * @module
  */
 export { DraftyClient, type DraftyClientOptions } from "./client.ts";
-export type { ServerAddress } from "./decisions.ts";
 export {
+  ClientClosedError,
   ClientError,
   NoAnswerError,
   NoLeaderError,
   OutcomeUnknownError,
   RequestError,
+  SessionLostError,
   UnreachableError,
 } from "./errors.ts";
+export {
+  type ByteStream,
+  type ClientPlatform,
+  denoPlatform,
+  nameOf,
+  type ServerAddress,
+} from "./platform.ts";

@@ -15,7 +15,7 @@
  *
  * @module
  */
-import { CLIENT_ID_BYTES } from "../../packraft/mod.ts";
+import { nameOfBytes } from "./byte_names.ts";
 
 /** How many clients' results are kept. */
 export const MAX_CLIENTS = 65_536;
@@ -68,7 +68,7 @@ export class Sessions {
     write: { readonly clientId: Uint8Array; readonly sequence: number; readonly answeredUpTo: number },
     apply: () => WriteResult,
   ): WriteResult {
-    const name = clientName(write.clientId);
+    const name = nameOfBytes(write.clientId);
     const session = this.#sessions.get(name) ?? newSession(write.answeredUpTo);
     if (session === undefined) return { kind: "stale" };
     // Put at the end again: this client is now the one that wrote last.
@@ -108,10 +108,4 @@ export class Sessions {
 /** A client that holds answers already is not new: it has been forgotten. */
 function newSession(answeredUpTo: number): Session | undefined {
   return answeredUpTo === 0 ? { forgottenUpTo: 0, results: new Map() } : undefined;
-}
-
-/** A client id as a map key: its 16 bytes as characters. */
-function clientName(clientId: Uint8Array): string {
-  if (clientId.length !== CLIENT_ID_BYTES) throw new RangeError(`client id of ${clientId.length} B`);
-  return String.fromCharCode(...clientId);
 }

@@ -7,8 +7,9 @@
  */
 import BTreeModule from "sorted-btree";
 import { crc32, type Entry, PackraftError, type Pair } from "../../packraft/mod.ts";
+import { bytesOfName, nameOfBytes } from "./byte_names.ts";
 import { type Command, decodeCommand } from "./command.ts";
-import { type SessionLimits, Sessions, type WriteResult } from "./sessions.ts";
+import { Sessions, type WriteResult } from "./sessions.ts";
 
 // The package is CommonJS: its default export arrives wrapped.
 const BTree = BTreeModule.default;
@@ -23,8 +24,8 @@ export class Store {
   #pairsDigest = 0;
   #historyDigest = 0;
 
-  constructor(limits?: SessionLimits) {
-    this.#sessions = new Sessions(limits);
+  constructor(sessions: Sessions = new Sessions()) {
+    this.#sessions = sessions;
   }
 
   /** The index of the last entry applied. */
@@ -60,18 +61,18 @@ export class Store {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#pairs.get(keyName(key));
+    return this.#pairs.get(nameOfBytes(key));
   }
 
   /** All pairs as they are now, in key order, whatever is written while they are walked. */
   *pairs(): Generator<Pair> {
     const copy = this.#pairs.clone(); // shares its nodes until one side writes
-    for (const [name, value] of copy.entries()) yield { key: keyBytes(name), value };
+    for (const [name, value] of copy.entries()) yield { key: bytesOfName(name), value };
   }
 
   /** Does what a command says, without asking whether it was done before: {@linkcode Store.apply} has. */
   protected write(index: number, command: Command): WriteResult {
-    const name = keyName(command.key);
+    const name = nameOfBytes(command.key);
     const old = this.#pairs.get(name);
     if (old !== undefined) this.#pairsDigest ^= digestOfPair(command.key, old);
     if (command.kind === "put") {
@@ -91,16 +92,6 @@ function tryDecode(data: Uint8Array): Command | undefined {
     if (error instanceof PackraftError) return undefined;
     throw error;
   }
-}
-
-function keyName(key: Uint8Array): string {
-  let name = "";
-  for (const byte of key) name += String.fromCharCode(byte);
-  return name;
-}
-
-function keyBytes(name: string): Uint8Array {
-  return Uint8Array.from(name, (character) => character.charCodeAt(0));
 }
 
 function digestOfPair(key: Uint8Array, value: Uint8Array): number {

@@ -16,7 +16,7 @@ import { FileSystemError } from "../storage/file_system.ts";
 import type { Checker } from "./checker.ts";
 import { type DiskOperation, SimDisk } from "./disk.ts";
 import type { EventQueue } from "./event_queue.ts";
-import type { Mutant } from "./mutant.ts";
+import type { Mutant, MutantHooks } from "./mutant.ts";
 import type { Random } from "./random.ts";
 import type { Settings } from "./settings.ts";
 import { Violation } from "./violation.ts";
@@ -54,6 +54,7 @@ export class Machine {
   readonly disk: SimDisk;
   readonly #world: MachineWorld;
   readonly #random: Random;
+  readonly #hooks: MutantHooks;
   #state: MachineState = "down";
   #replica: Replica | undefined;
   #directory: DataDirectory | undefined;
@@ -81,6 +82,7 @@ export class Machine {
     this.id = id;
     this.#world = world;
     this.#random = random;
+    this.#hooks = world.mutant?.hooks?.(id) ?? {};
     this.disk = new SimDisk({
       random: diskRandom.next,
       faults: { loseSector: 0.3, loseTail: 0.5, loseNameChange: 0.5, shortWrite: world.settings.shortWrite },
@@ -123,7 +125,7 @@ export class Machine {
       return this.#failToStart(error);
     }
     const log = this.#directory.log;
-    const recovered = world.mutant?.recover?.(log.recovered) ?? log.recovered;
+    const recovered = this.#hooks.recover?.(log.recovered) ?? log.recovered;
     world.checker.onStart(this.id, recovered);
     this.#state = "up";
     this.#life++;
@@ -134,7 +136,7 @@ export class Machine {
       return `starts with ${recovered.entries.length} entries in term ${currentTerm}` +
         `${votedFor === 0 ? "" : `, its vote given to node ${votedFor}`}${cut}`;
     });
-    world.mutant?.afterStart?.(this.#replica, recovered);
+    this.#hooks.afterStart?.(this.#replica, recovered);
     this.#blockedUntilMs = world.queue.nowMs + this.#elapsedMs;
     this.handle(() => {});
   }
@@ -226,19 +228,16 @@ export class Machine {
   receive(from: NodeId, message: PeerMessage): void {
     if (!this.isUp) return;
     this.handle((replica) => {
-      const taken = this.#mutated(
-        message,
-        (mutant) => mutant.receive === undefined ? message : mutant.receive(message, from, replica.view()),
-      );
-      if (taken === undefined) return;
-      if (taken.type.endsWith("Request")) this.#expectAnswer(from, taken.type);
-      replica.receive(from, taken);
+      if (message.type.endsWith("Request")) this.#expectAnswer(from, message.type);
+      const { receive } = this.#hooks;
+      const taken = receive === undefined ? message : receive(message, from, replica.view());
+      if (taken !== undefined) replica.receive(from, taken);
     });
   }
 
   request(name: string, request: ClientRequest): void {
     this.handle((replica) => {
-      const answer = this.#world.mutant?.answer?.(request, replica);
+      const answer = this.#hooks.answer?.(request, replica);
       if (answer === undefined) replica.request(name, request);
       else this.#world.answer(this.id, name, [answer], this.#departMs());
     });
@@ -305,6 +304,7 @@ export class Machine {
 
   #makeReplica(log: DurableLog): Replica {
     const { settings, mutant, nodes } = this.#world;
+    const { makeStore } = this.#hooks;
     return new Replica(
       {
         raft: {
@@ -318,7 +318,7 @@ export class Machine {
           ...(mutant?.rules === undefined ? {} : { rules: { ...RAFT_RULES, ...mutant.rules } }),
         },
         log,
-        ...(mutant?.makeStore === undefined ? {} : { store: mutant.makeStore(this.id) }),
+        ...(makeStore === undefined ? {} : { store: makeStore(log.recovered) }),
         addresses: new Map(nodes.map((node) => [node, { host: "sim", clientPort: node }])),
         maxPendingRequests: MAX_PENDING_REQUESTS,
       },
@@ -335,17 +335,18 @@ export class Machine {
 
   /** The log, with a checker and a mutant looking on. */
   #watched(log: DurableLog): DurableLog {
-    const { checker, mutant } = this.#world;
+    const { checker } = this.#world;
+    const hooks = this.#hooks;
     let written: Persist[] = [];
     return {
       recovered: log.recovered,
       append: (persist) => {
-        const changed = mutant?.persist?.(persist) ?? persist;
+        const changed = hooks.persist?.(persist) ?? persist;
         log.append(changed);
         written.push(changed);
       },
       sync: () => {
-        if (written.every((persist) => mutant?.skipsSync?.(persist) ?? false)) return;
+        if (written.some((persist) => hooks.skipsSync?.(persist) ?? false)) return;
         this.#elapsedMs += SYNC_MS;
         log.sync();
         for (const persist of written) checker.onDurable(this.id, persist);
@@ -355,10 +356,9 @@ export class Machine {
   }
 
   #send(to: NodeId, message: PeerMessage): void {
-    const sent = this.#mutated(message, (mutant) => {
-      const view = this.view();
-      return view === undefined || mutant.send === undefined ? message : mutant.send(message, to, view);
-    });
+    const view = this.view();
+    const { send } = this.#hooks;
+    const sent = send === undefined || view === undefined ? message : send(message, to, view);
     if (sent === undefined) return;
     if (sent.type.endsWith("Response")) {
       this.#unanswered.delete(`${to} ${sent.type.replace("Response", "Request")}`);
@@ -380,14 +380,6 @@ export class Machine {
     // A request that is ignored, because no correct node sends such a thing, needs no answer.
     if (event.kind === "ignored") this.#unanswered.delete(`${event.from} ${event.type}`);
     this.#world.onEvent(this.id, event);
-  }
-
-  #mutated(
-    message: PeerMessage,
-    change: (mutant: Mutant) => PeerMessage | undefined,
-  ): PeerMessage | undefined {
-    const { mutant } = this.#world;
-    return mutant === undefined ? message : change(mutant);
   }
 
   #expectAnswer(from: NodeId, type: string): void {

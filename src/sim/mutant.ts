@@ -8,6 +8,7 @@ import type { ClientRequest, ClientResponse, PeerMessage } from "../../packraft/
 import type { Store } from "../kv/mod.ts";
 import type { NodeId, Persist, RaftView, Recovered, Rules } from "../raft/mod.ts";
 import type { Replica } from "../replica/mod.ts";
+import type { SettingsOverride } from "./settings.ts";
 
 /** One bug. Every part is optional; what is absent works as it should. */
 export interface Mutant {
@@ -18,8 +19,17 @@ export interface Mutant {
   readonly origin: string;
   /** Rules of Raft that answer wrongly. */
   readonly rules?: Partial<Rules>;
+  /** What is done at a node's seams; made once for each node of a run, so that it may remember. */
+  readonly hooks?: (node: NodeId) => MutantHooks;
+  /** Whether a sync lies: returns without having made anything durable. */
+  readonly lyingSync?: boolean;
+  /** What to change in the settings drawn from a seed, so that the bug has its occasion. */
+  readonly settings?: SettingsOverride;
+}
+
+export interface MutantHooks {
   /** A state machine with a bug. */
-  readonly makeStore?: (node: NodeId) => Store;
+  readonly makeStore?: (recovered: Recovered) => Store;
   /** What is written instead of `persist`. */
   readonly persist?: (persist: Persist) => Persist;
   /** Whether this batch is reported as durable without a sync. */
@@ -34,10 +44,4 @@ export interface Mutant {
   readonly receive?: (message: PeerMessage, from: NodeId, view: RaftView) => PeerMessage | undefined;
   /** What a node answers to a request without asking anyone, or undefined to go on as usual. */
   readonly answer?: (request: ClientRequest, replica: Replica) => ClientResponse | undefined;
-  /** Whether a sync lies: returns without having made anything durable. */
-  readonly lyingSync?: boolean;
-  /** What to change in the settings drawn from a seed, so that the bug has its occasion. */
-  readonly settings?: import("./settings.ts").SettingsOverride;
-  /** The scenario in which it shows, where random faults rarely meet it. */
-  readonly scenario?: string;
 }

@@ -32,7 +32,10 @@ export interface RegisterModel {
   readonly unknown: Operation[][];
 }
 
-/** Gets without an answer are left out: they say nothing. */
+/**
+ * Gets without an answer are left out: they say nothing. Throws a RangeError if an operation returned before it was
+ * called: such a history was recorded wrong, and any verdict on it would be too.
+ */
 export function registerModelOf(operations: readonly Operation[]): RegisterModel {
   const inOrder = [...operations].sort((a, b) => a.invokedAt - b.invokedAt);
   const numbers = numbersOfReadValues(inOrder);
@@ -56,6 +59,11 @@ function numbersOfReadValues(operations: readonly Operation[]): Map<string, numb
 function answeredOf(operation: Operation, numbers: ReadonlyMap<string, number>): Answered[] {
   const { invokedAt, returnedAt } = operation;
   if (returnedAt === undefined) return [];
+  if (returnedAt < invokedAt) {
+    throw new RangeError(
+      `operation ${operation.id}: returned at ${returnedAt}, before its call at ${invokedAt}`,
+    );
+  }
   const writes = writtenBy(operation, numbers);
   return [{ operation, invokedAt, returnedAt, needs: neededBy(operation, numbers), writes }];
 }

@@ -144,8 +144,8 @@ class RegisterSearch {
   /** Fact 1. The value stays as it is, so one pass finds them all. */
   #placeObservers(): void {
     for (let i = this.#events.first; i !== undefined; i = this.#events.after(i)) {
-      const { needs, writes } = at(this.#answered, i);
-      if (needs === this.#value && (writes === WRITES_NOTHING || writes === needs)) this.#placeAnswered(i);
+      // What needs a certain value, a get or a delete that found nothing, leaves it as it is.
+      if (at(this.#answered, i).needs === this.#value) this.#placeAnswered(i);
     }
   }
 

@@ -75,16 +75,16 @@ export function settingsOf(seed: number, override: SettingsOverride = {}): Setti
   const random = new Random(seed, "settings");
   /** Mostly nothing or little, at times up to `max`: a run in which everything fails shows nothing. */
   const dial = (max: number) => random.chance(0.4) ? 0 : max * random.next() ** 3;
-  const heartbeatMs = random.pick([30, 50, 100]);
+  const heartbeatMs = random.pick([50, 100, 200]);
   const drawn: Settings = {
     nodes: random.pick([3, 3, 5]),
     heartbeatMs,
     electionTimeoutMs: { min: heartbeatMs * 6, max: heartbeatMs * 12 },
     clients: 2 + random.below(4),
     keys: 1 + random.below(5),
-    thinkMs: random.between(20, 400),
+    thinkMs: random.between(100, 1_500),
     inFlight: random.pick([1, 1, 3]),
-    safetyMs: random.between(10_000, 40_000),
+    safetyMs: random.between(15_000, 60_000),
     network: {
       minDelayMs: 0.2,
       meanDelayMs: random.between(0.2, 3) * random.pick([1, 1, 10]),

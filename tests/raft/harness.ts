@@ -170,7 +170,10 @@ export class TestServer {
   #write(persist: Persist, entryCount: number): void {
     if (persist.hardState !== undefined) this.disk.hardState = persist.hardState;
     for (const entry of persist.entries.slice(0, entryCount)) {
-      assert(entry.index <= this.disk.entries.length + 1, `node ${this.id} writes a gap before ${entry.index}`);
+      assert(
+        entry.index <= this.disk.entries.length + 1,
+        `node ${this.id} writes a gap before ${entry.index}`,
+      );
       this.disk.entries.length = entry.index - 1;
       this.disk.entries.push(entry);
     }
@@ -179,6 +182,15 @@ export class TestServer {
   #recovered(): Recovered {
     return { hardState: this.disk.hardState, entries: [...this.disk.entries] };
   }
+}
+
+/** Even numbers in [0, 1) by Lehmer's generator: the same for the same seed. */
+export function seededRandom(seed: number): () => number {
+  let state = 1 + (seed * 7919) % 2147483646;
+  return () => {
+    state = (state * 48271) % 2147483647;
+    return (state - 1) / 2147483646;
+  };
 }
 
 /** One message on its way. */
@@ -200,7 +212,9 @@ export class TestCluster {
 
   constructor(size: number, options: (id: NodeId) => TestOptions = () => ({})) {
     const voters = Array.from({ length: size }, (_, at) => at + 1);
-    this.servers = new Map(voters.map((id) => [id, new TestServer(id, voters, options(id))]));
+    this.servers = new Map(
+      voters.map((id) => [id, new TestServer(id, voters, { random: seededRandom(id), ...options(id) })]),
+    );
   }
 
   server(id: NodeId): TestServer {

@@ -45,12 +45,13 @@ function figure8(): TestCluster {
   }));
   cluster.crash(5);
   cluster.partition([1, 2, 3]);
-  // S1 is elected for term 4 by S2 and S3 and S4, whose votes arrive, but nothing else does yet.
+  // S1 is elected for term 4 by S2 and S3; of its entries nothing arrives yet.
   for (const id of [2, 3]) cluster.server(id).wait(200);
   const s1 = cluster.server(1);
   s1.waitForWake();
   for (let rounds = 0; s1.view.role !== "leader"; rounds++) {
     assert(rounds < 20, "S1 is not elected");
+    // The first try only tells it that S3 is in term 3 already.
     if (s1.view.role === "follower" && s1.view.currentTerm === 3) s1.waitForWake();
     for (const server of cluster.alive) cluster.send(server.id, server.settle().messages);
     const packets = cluster.packets;

@@ -1,5 +1,12 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { ELECTION_MAX_MS, ELECTION_MIN_MS, leaderOf, type Packet, TestCluster, TestServer } from "../harness.ts";
+import {
+  ELECTION_MAX_MS,
+  ELECTION_MIN_MS,
+  leaderOf,
+  type Packet,
+  TestCluster,
+  TestServer,
+} from "../harness.ts";
 import {
   appendRequest,
   assertReady,

@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { Entry } from "../../../src/raft/mod.ts";
-import { HEARTBEAT_MS, leaderOf, TestCluster, TestServer } from "../harness.ts";
+import { ELECTION_MIN_MS, HEARTBEAT_MS, leaderOf, TestCluster, TestServer } from "../harness.ts";
 import {
   appendRequest,
   appendResponse,
@@ -10,7 +9,6 @@ import {
   logOf,
   noop,
   sentOf,
-  termsOf,
   toEach,
 } from "../messages.ts";
 
@@ -18,7 +16,10 @@ const VOTERS = [1, 2, 3];
 
 /** A follower of node 2 in `term`, with a durable log of these terms. */
 function followerWith(term: number, ...terms: number[]): TestServer {
-  return new TestServer(1, VOTERS, { entries: logOf(...terms), hardState: { currentTerm: term, votedFor: 0 } });
+  return new TestServer(1, VOTERS, {
+    entries: logOf(...terms),
+    hardState: { currentTerm: term, votedFor: 0 },
+  });
 }
 
 Deno.test("§5.3 a leader appends a command, sends it to all, commits it when a majority has it, and says so", () => {
@@ -169,84 +170,50 @@ Deno.test("§5.3 a server that does not lead refuses commands and keeps nothing 
   assertEquals(server.log, logOf(1));
 });
 
-// Figure 7: the leader of term 8 and six followers; "when the leader at the top comes to power, any of scenarios
-// (a-f) could occur in follower logs".
-const FIGURE_7_LEADER = [1, 1, 1, 4, 4, 5, 5, 6, 6, 6];
-const FIGURE_7: { follower: string; terms: number[]; refusals: number }[] = [
-  { follower: "a", terms: [1, 1, 1, 4, 4, 5, 5, 6, 6], refusals: 1 },
-  { follower: "b", terms: [1, 1, 1, 4], refusals: 1 },
-  { follower: "c", terms: [1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 6], refusals: 0 },
-  { follower: "d", terms: [1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7], refusals: 0 },
-  { follower: "e", terms: [1, 1, 1, 4, 4, 4, 4], refusals: 2 },
-  { follower: "f", terms: [1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3], refusals: 2 },
-];
-
-for (const { follower, terms, refusals } of FIGURE_7) {
-  Deno.test(`§5.3 Figure 7 (${follower}) is repaired after ${refusals} refusals, a term at a time`, () => {
-    // A cluster of two, so that this follower alone decides.
-    const cluster = new TestCluster(2, (id) => ({
-      entries: logOf(...id === 1 ? FIGURE_7_LEADER : terms),
-      hardState: { currentTerm: 7, votedFor: id === 1 ? 0 : 2 },
-    }));
-    const leader = leaderOf([1, 2], 8, logOf(...FIGURE_7_LEADER));
-    const server = cluster.server(2);
-    let refused = 0;
-    let toFollower = [{ to: 2, message: appendRequest(noopProbe(leader)) }];
-    for (let rounds = 0; toFollower.length > 0; rounds++) {
-      assertEquals(rounds <= refusals + 1, true, "too many rounds");
-      const answers = toFollower.flatMap(({ message }) =>
-        sentOf(server.receiveDurably(1, message), "AppendEntriesResponse")
-      );
-      refused += answers.filter(({ message }) => !message.success).length;
-      toFollower = answers.flatMap(({ message }) =>
-        sentOf(leader.receiveDurably(2, message), "AppendEntriesRequest")
-      );
-    }
-    assertEquals(termsOf(server.disk.entries), [...FIGURE_7_LEADER, 8]);
-    assertEquals(server.log, leader.log);
-    assertEquals([refused, leader.view.commitIndex], [refusals, 11]);
-  });
-}
-
-/** The first request of a new leader, which `leaderOf` has already let go: the no-op after its last entry. */
-function noopProbe(leader: TestServer): { term: number; entries: Entry[] } & Record<string, unknown> {
-  const { lastLogIndex, log, currentTerm } = leader.view;
-  const prevLogIndex = lastLogIndex - 1;
-  return {
-    term: currentTerm,
-    prevLogIndex,
-    prevLogTerm: log.termAt(prevLogIndex) ?? 0,
-    entries: log.slice(prevLogIndex, lastLogIndex),
-  };
-}
-
-Deno.test("§5.3 Figure 7: the leader of term 8 repairs all six followers and commits its no-op", () => {
-  const cluster = new TestCluster(7, (id) => ({
-    entries: logOf(...id === 1 ? FIGURE_7_LEADER : FIGURE_7[id - 2]?.terms ?? []),
-    hardState: { currentTerm: 7, votedFor: 0 },
-  }));
-  // c, d and f would not vote for it, but a, b, e and itself are a majority of seven.
+Deno.test("§5.3 a heartbeat tells the followers what is committed, and they apply it in log order", () => {
+  const cluster = new TestCluster(3);
   cluster.elect(1);
+  for (let token = 1; token <= 5; token++) cluster.commit(1, token);
   cluster.heartbeat(1);
   for (const server of cluster.alive) {
-    assertEquals(termsOf(server.disk.entries), [...FIGURE_7_LEADER, 8], `node ${server.id}`);
-    assertEquals([server.view.commitIndex, server.applied.length], [11, 11], `node ${server.id}`);
+    assertEquals(server.applied.map((entry) => entry.index), [1, 2, 3, 4, 5, 6]);
+    assertEquals(server.applied, cluster.server(1).applied);
   }
 });
 
-Deno.test("§5.3 backing up takes a round for each term, not for each entry", () => {
-  // 3,000 entries of term 2 that nobody else has, against 3,000 of terms 3, 4 and 5.
-  const mine = logOf(1, ...terms(2, 3000));
-  const theirs = logOf(1, ...terms(3, 1000), ...terms(4, 1000), ...terms(5, 1000));
-  const cluster = new TestCluster(2, (id) => ({
-    entries: id === 1 ? theirs : mine,
-    hardState: { currentTerm: 5, votedFor: 0 },
-  }));
-  cluster.elect(1);
-  assertEquals(cluster.server(2).log, cluster.server(1).log);
-  assertEquals(cluster.delivered.get("AppendEntriesRequest"), 2);
+Deno.test("§5.3 a delayed request that agrees with the log removes nothing and is acknowledged for itself", () => {
+  const server = new TestServer(2, VOTERS, {
+    entries: logOf(1, 1, 1, 1),
+    hardState: { currentTerm: 1, votedFor: 0 },
+  });
+  const delayed = appendRequest({ term: 1, prevLogIndex: 1, prevLogTerm: 1, entries: [command(2, 1)] });
+  assertReady(server.receive(1, delayed), {
+    messages: toEach([1], appendResponse({ term: 1, matchIndex: 2, prevLogIndex: 1 })),
+    events: [{ kind: "leader", term: 1, leader: 1 }],
+  });
+  assertEquals(server.log, logOf(1, 1, 1, 1));
 });
 
-function terms(term: number, count: number): number[] {
-  return Array.from({ length: count }, () => term);
-}
+Deno.test("§5.3 a leader never removes or overwrites entries of its own log", () => {
+  const leader = leaderOf(VOTERS, 4, logOf(1, 2, 3));
+  const before = leader.log;
+  for (const entries of [[], [command(1, 4)], [command(1, 1), command(2, 4)]]) {
+    assertReady(leader.receiveDurably(2, appendRequest({ term: 4, entries })), {
+      events: [{ kind: "ignored", from: 2, type: "AppendEntriesRequest", reason: "two leaders in one term" }],
+    });
+    assertEquals(leader.log, before);
+  }
+});
+
+Deno.test("§5.3 a leader resends without end to a follower that does not answer, and commits without it", () => {
+  const cluster = new TestCluster(3);
+  cluster.elect(1);
+  cluster.crash(3);
+  for (let token = 1; token <= 3; token++) cluster.commit(1, token);
+  assertEquals(cluster.server(1).view.commitIndex, 4);
+  cluster.wait(3 * ELECTION_MIN_MS);
+  cluster.restart(3);
+  cluster.wait(3 * ELECTION_MIN_MS);
+  assertEquals(cluster.leaders, [1], "the follower that returns disturbs nobody");
+  assertEquals(cluster.server(3).applied, cluster.server(1).applied);
+});

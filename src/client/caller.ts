@@ -1,0 +1,157 @@
+/**
+ * Gets a request answered: finds the leader, follows redirects, tries again until the time is up. The decisions are
+ * made in `decisions.ts`; this carries them out.
+ *
+ * @module
+ */
+import type { ClientRequest, ClientResponse } from "../../packraft/mod.ts";
+import { attemptOf, isFinal, isWrite, needsLeader } from "./answers.ts";
+import { Connection, type Outcome } from "./connection.ts";
+import { type Attempt, doesNotLead, RequestProgress } from "./decisions.ts";
+import { ClientClosedError, OutcomeUnknownError, RequestError } from "./errors.ts";
+import { LeaderSearch } from "./leader_search.ts";
+import { type ClientPlatform, nameOf, type ServerAddress } from "./platform.ts";
+import { Troubles } from "./troubles.ts";
+
+export interface CallerOptions {
+  readonly servers: readonly ServerAddress[];
+  readonly timeoutMs: number;
+  readonly attemptTimeoutMs: number;
+  readonly isOneShot: boolean;
+  readonly onRedirect: ((leader: number, address: ServerAddress) => void) | undefined;
+  readonly platform: ClientPlatform;
+}
+
+export class Caller {
+  readonly #options: CallerOptions;
+  readonly #platform: ClientPlatform;
+  readonly #firstServer: ServerAddress;
+  readonly #connections = new Map<string, Connection>();
+  readonly #search: LeaderSearch;
+  readonly #troubles = new Troubles();
+  #isClosed = false;
+
+  constructor(options: CallerOptions) {
+    const [first] = options.servers;
+    if (first === undefined) throw new RequestError("servers is empty; give at least one address");
+    this.#options = options;
+    this.#platform = options.platform;
+    this.#firstServer = first;
+    this.#search = new LeaderSearch(options.platform);
+  }
+
+  /** When a request that begins now has to be over. */
+  deadlineMs(): number {
+    return this.#platform.now() + this.#options.timeoutMs;
+  }
+
+  /** One request, through as many attempts as it takes. Resolves to the answer of one node, whole. */
+  async call(request: ClientRequest, deadlineMs: number): Promise<readonly ClientResponse[]> {
+    const leftMs = this.#remainingMs(deadlineMs, false);
+    const leader = needsLeader(request) ? this.#search.leader : undefined;
+    if (leader === undefined) return await this.#pursue(request, deadlineMs);
+    // The usual case, kept short: the leader is known, and answers.
+    const outcome = await this.#attempt(leader, request, leftMs);
+    if (isFinal(request, outcome)) return outcome.responses;
+    return await this.#pursue(request, deadlineMs, { server: leader, outcome });
+  }
+
+  /** The same where it is not that simple. `first` is an attempt that has been made. */
+  async #pursue(
+    request: ClientRequest,
+    deadlineMs: number,
+    first?: { readonly server: ServerAddress; readonly outcome: Outcome },
+  ): Promise<readonly ClientResponse[]> {
+    const progress = new RequestProgress(isWrite(request), this.#options.servers, this.#platform.random);
+    const isForLeader = needsLeader(request);
+    let server = first?.server ?? this.#firstServer;
+    let outcome = first?.outcome;
+    try {
+      // Others look for the leader already: what they find is this request's first attempt.
+      if (outcome === undefined && isForLeader && this.#search.isUnderWay) {
+        await this.#search.pause(progress, 0, deadlineMs - this.#platform.now());
+        server = this.#search.leader ?? server;
+      }
+      for (;;) {
+        const leftMs = () => this.#remainingMs(deadlineMs, progress.mayHaveTakenEffect);
+        outcome ??= await this.#attempt(server, request, leftMs());
+        const attempt = attemptOf(request, outcome);
+        const decision = progress.after(server, attempt);
+        this.#learn(server, attempt, isForLeader && decision.kind === "done");
+        switch (decision.kind) {
+          case "done":
+            return outcome.kind === "answered" ? outcome.responses : [];
+          case "fail":
+            throw decision.error;
+          case "try":
+            if (decision.leader !== undefined) this.#options.onRedirect?.(decision.leader, decision.server);
+            server = decision.server;
+            break;
+          case "pause":
+            if (isForLeader) await this.#search.pause(progress, decision.pauseMs, leftMs());
+            else await this.#search.sleep(Math.min(decision.pauseMs, leftMs()));
+            server = (isForLeader ? this.#search.leader : undefined) ?? decision.server;
+            break;
+        }
+        outcome = undefined;
+      }
+    } finally {
+      this.#search.ended(progress);
+    }
+  }
+
+  /** Closes all connections. What is under way fails. */
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of this.#connections.values()) connection.close();
+    this.#connections.clear();
+    this.#search.stop();
+  }
+
+  /** How long the next attempt may take. Throws when the time is up, or the client closed. */
+  #remainingMs(deadlineMs: number, mayHaveTakenEffect: boolean): number {
+    if (this.#isClosed) {
+      throw mayHaveTakenEffect
+        ? new OutcomeUnknownError("the client was closed, outcome unknown: the write may have taken effect")
+        : new ClientClosedError("the client was closed");
+    }
+    const leftMs = deadlineMs - this.#platform.now();
+    if (leftMs <= 0) throw this.#troubles.timedOut(this.#options.timeoutMs, mayHaveTakenEffect);
+    return leftMs;
+  }
+
+  #learn(server: ServerAddress, attempt: Attempt, isFromLeader: boolean): void {
+    this.#troubles.note(nameOf(server), attempt);
+    if (isFromLeader) {
+      this.#search.found(server);
+      this.#troubles.clear();
+    } else if (doesNotLead(attempt)) {
+      this.#search.lost(server);
+    }
+  }
+
+  async #attempt(server: ServerAddress, request: ClientRequest, leftMs: number): Promise<Outcome> {
+    const limitMs = Math.min(leftMs, this.#options.attemptTimeoutMs);
+    if (!this.#options.isOneShot) return await this.#connectionTo(server).ask(request, limitMs);
+    const connection = this.#connect(server);
+    try {
+      return await connection.ask(request, limitMs);
+    } finally {
+      connection.close();
+    }
+  }
+
+  #connectionTo(server: ServerAddress): Connection {
+    const name = nameOf(server);
+    let connection = this.#connections.get(name);
+    if (connection === undefined || connection.isClosed) {
+      connection = this.#connect(server);
+      this.#connections.set(name, connection);
+    }
+    return connection;
+  }
+
+  #connect(server: ServerAddress): Connection {
+    return new Connection(server, this.#platform, this.#options.attemptTimeoutMs);
+  }
+}

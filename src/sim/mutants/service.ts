@@ -1,0 +1,114 @@
+/**
+ * Bugs in what clients see: reads, retries, answers.
+ *
+ * @module
+ */
+import { type Command, Sessions, Store, type WriteResult } from "../../kv/mod.ts";
+import type { Mutant } from "../mutant.ts";
+
+/** Remembers nobody: every retry is a new write. */
+class NoSessions extends Sessions {
+  override once(_write: Parameters<Sessions["once"]>[0], apply: () => WriteResult): WriteResult {
+    return apply();
+  }
+}
+
+/** Does not remember the first `count` writes, as if a restart had emptied it. */
+class SessionsLostAtRestart extends Sessions {
+  #left: number;
+
+  constructor(count: number) {
+    super();
+    this.#left = count;
+  }
+
+  override once(write: Parameters<Sessions["once"]>[0], apply: () => WriteResult): WriteResult {
+    return this.#left-- > 0 ? apply() : super.once({ ...write, answeredUpTo: 0 }, apply);
+  }
+}
+
+/** Fails on what it did not expect. */
+class BrittleStore extends Store {
+  protected override write(index: number, command: Command): WriteResult {
+    if (command.kind === "delete" && this.get(command.key) === undefined) throw new Error("KeyError");
+    return super.write(index, command);
+  }
+}
+
+const RETRIES = { loss: 0.2, duplicate: 0.2, replayUpToMs: 500 } as const;
+
+export const SERVICE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "reads-without-quorum",
+    summary: "a leader answers reads without asking whether it still leads",
+    origin: "etcd #20418; the paused leader",
+    rules: { readConfirmed: () => true },
+    settings: { faults: { partition: 20, pause: 15 }, thinkMs: 50 },
+  },
+  {
+    name: "reads-before-own-commit",
+    summary: "a new leader serves reads before it has committed an entry of its term",
+    origin: "section 8; redisraft #18",
+    rules: { mayServeReads: () => true },
+    settings: { faults: { kill: 20, partition: 20 }, thinkMs: 50 },
+  },
+  {
+    name: "local-reads",
+    summary: "every node answers reads from what it has applied",
+    origin: "chelseatroy #26: stale reads",
+    hooks: () => ({
+      answer: (request, replica) => {
+        if (request.type !== "GetRequest") return undefined;
+        const value = replica.store.get(request.key);
+        return { type: "GetResponse", found: value !== undefined, value: value ?? new Uint8Array() };
+      },
+    }),
+  },
+  {
+    name: "retry-applies-again",
+    summary: "a retried write takes effect again",
+    origin: "jetcd; Raft section 8",
+    hooks: () => ({ makeStore: () => new Store(new NoSessions()) }),
+    settings: { network: RETRIES },
+  },
+  {
+    name: "retry-applies-on-one-node",
+    summary: "one node applies a retried write again, the others do not",
+    origin: "drafty #9: the leader applied it, its followers did not",
+    hooks: (node) => node === 1 ? { makeStore: () => new Store(new NoSessions()) } : {},
+    settings: { network: RETRIES },
+  },
+  {
+    name: "sessions-lost-at-restart",
+    summary: "a restarted node does not remember whose writes it has applied",
+    origin: "sessions kept outside the replicated state",
+    hooks: () => ({
+      makeStore: (recovered) => new Store(new SessionsLostAtRestart(recovered.entries.length)),
+    }),
+    settings: { network: RETRIES, faults: { kill: 20 } },
+  },
+  {
+    name: "lost-write-answered",
+    summary: "a retry is answered with success because the write was once in this node's log",
+    origin: "drafty #10: the id of a removed entry stayed in the cache",
+    hooks: () => {
+      const seen = new Map<string, number>();
+      return {
+        answer: (request, replica) => {
+          if (request.type !== "PutRequest" || replica.view().role !== "leader") return undefined;
+          const write = `${request.clientId}/${request.sequence}`;
+          const index = seen.get(write);
+          if (index === undefined) seen.set(write, replica.view().lastLogIndex + 1);
+          return index === undefined ? undefined : { type: "PutResponse", index };
+        },
+      };
+    },
+    settings: { network: RETRIES, faults: { partition: 20, kill: 20 } },
+  },
+  {
+    name: "odd-command-crashes",
+    summary: "deleting a key that is not there ends the node",
+    origin: "chelseatroy #25, drafty #11",
+    hooks: () => ({ makeStore: () => new BrittleStore() }),
+  },
+];

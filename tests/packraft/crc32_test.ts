@@ -1,0 +1,36 @@
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { crc32 as zlibCrc32 } from "node:zlib";
+import { crc32 } from "../../packraft/mod.ts";
+
+Deno.test("crc32() of the nine digits is the check value of the standard", () => {
+  assertEquals(crc32(new TextEncoder().encode("123456789")), 0xcbf43926);
+});
+
+Deno.test("crc32() equals zlib's for every length about its rounds, at every alignment", () => {
+  const bytes = Uint8Array.from({ length: 200 }, (_, i) => (i * 151 + 89) & 0xff);
+  for (let start = 0; start < 9; start++) {
+    for (let end = start; end <= 180; end++) {
+      const piece = bytes.subarray(start, end);
+      assertEquals(crc32(piece), zlibCrc32(piece), `bytes ${start} to ${end}`);
+    }
+  }
+});
+
+Deno.test("crc32() equals zlib's for long random bytes", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 0, maxLength: 100_000 }), (bytes) => {
+      assertEquals(crc32(bytes), zlibCrc32(bytes));
+    }),
+    { numRuns: 50 },
+  );
+});
+
+Deno.test("crc32() goes on from a checksum wherever the bytes are cut", () => {
+  const bytes = fc.uint8Array({ minLength: 0, maxLength: 500 });
+  fc.assert(fc.property(bytes, fc.nat(500), fc.nat(0xffffffff), (bytes, cut, seed) => {
+    const [head, tail] = [bytes.subarray(0, cut), bytes.subarray(cut)];
+    assertEquals(crc32(tail, crc32(head)), crc32(bytes));
+    assertEquals(crc32(bytes, seed), zlibCrc32(bytes, seed));
+  }));
+});
