@@ -35,6 +35,9 @@ export const CLIENT_ACTIONS: Readonly<Record<string, ClientAction>> = {
   ping: { parameters: [], run: ping },
 };
 
+/** What may stand after `drafty client`. */
+export const CLIENT_ACTION_NAMES: readonly string[] = [...Object.keys(CLIENT_ACTIONS), "status"];
+
 const EXIT_NO_SUCH_KEY = 1;
 const CONSONANTS = "bcdfghjklmnprstvwz";
 const VOWELS = "aeiou";

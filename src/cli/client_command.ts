@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { DraftyClient, type ServerAddress } from "../client/mod.ts";
+import { DraftyClient } from "../client/mod.ts";
 import { loadClusterConfig, nodeAddress } from "../config/mod.ts";
 import type { Arguments } from "./arguments.ts";
-import { CLIENT_ACTIONS, type ClientAction } from "./client_actions.ts";
+import { CLIENT_ACTION_NAMES, CLIENT_ACTIONS, type ClientAction } from "./client_actions.ts";
 import { suggestion, UsageError } from "./errors.ts";
 import type { CliIo } from "./io.ts";
 import { runStatus, type StatusTarget } from "./status_command.ts";
@@ -49,7 +49,7 @@ async function requestOf(given: Arguments): Promise<Request> {
   if (flag !== undefined) nodes.push(nodeNumber("node", flag));
   if (isNodeNumber(words[0] ?? "")) nodes.push(Number(words.shift()));
   const name = words.shift();
-  const names = [...Object.keys(CLIENT_ACTIONS), "status"];
+  const names = CLIENT_ACTION_NAMES;
   if (name === undefined) throw new UsageError(`client needs a command; give one of ${names.join(", ")}`);
   if (!names.includes(name)) {
     const near = await suggestion(name, names);
@@ -92,5 +92,5 @@ function targetsOf(given: Arguments, node: number | undefined): StatusTarget[] {
   if (configPath !== undefined) {
     throw new UsageError("--server and --config exclude each other; give one of them");
   }
-  return [{ node: undefined, address: serverAddress("server", server) satisfies ServerAddress }];
+  return [{ node: undefined, address: serverAddress("server", server) }];
 }

@@ -54,15 +54,25 @@ async function helpText(topics: readonly string[]): Promise<string> {
   const [topic, ...more] = topics;
   if (topic === undefined) return overview();
   refuseMore(`help ${topic}`, more);
-  return helpOf(topic === "node" || topic === NODE_COMMAND.name ? NODE_COMMAND : await commandNamed(topic));
+  if (topic === "node" || topic === NODE_COMMAND.name) return helpOf(NODE_COMMAND);
+  if (await isClientAction(topic)) return helpOf(await commandNamed("client"));
+  return helpOf(await commandNamed(topic));
 }
 
 async function commandNamed(name: string): Promise<Command> {
   const command = COMMANDS.find((command) => command.name === name);
   if (command !== undefined) return command;
   if (name === "node") throw new UsageError("node is an option: drafty --node N");
+  if (await isClientAction(name)) {
+    throw new UsageError(`${name} is a command of the client: drafty client ${name}`);
+  }
   const near = await suggestion(name, [...COMMANDS.map((command) => command.name), "help"]);
   throw new UsageError(`unknown command ${name}${near || "; see drafty help"}`);
+}
+
+async function isClientAction(name: string): Promise<boolean> {
+  const { CLIENT_ACTION_NAMES } = await import("./client_actions.ts");
+  return CLIENT_ACTION_NAMES.includes(name);
 }
 
 function refuseMore(after: string, more: readonly string[]): void {

@@ -55,7 +55,7 @@ export async function statusOf(target: StatusTarget, timeoutMs = MAX_WAIT_MS): P
     const known = leader === 0 ? null : leader;
     return { node, reachable: true, role, term, lastLogIndex, commitIndex, lastApplied, leader: known };
   } catch {
-    return { ...UNREACHABLE, node: target.node ?? null };
+    return { node: target.node ?? null, ...UNREACHABLE };
   }
 }
 
@@ -73,7 +73,7 @@ const UNREACHABLE: Omit<NodeStatus, "node"> = {
 export function statusTable(statuses: readonly NodeStatus[], isColourful: boolean): string {
   const table = new Table({
     head: ["node", "reachable", "role", "term", "last log", "commit", "applied", "leader"],
-    style: { head: isColourful ? ["bold"] : [], border: isColourful ? ["gray"] : [] },
+    style: { head: isColourful ? ["bold"] : [], border: isColourful ? ["gray"] : [], compact: true },
   });
   for (const status of statuses) {
     const { role, term, lastLogIndex, commitIndex, lastApplied, leader } = status;

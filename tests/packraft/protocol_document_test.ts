@@ -17,9 +17,10 @@ import {
 } from "../../packraft/mod.ts";
 import { decodeCommand } from "../../src/kv/command.ts";
 import { MAX_CLIENTS, MAX_RESULTS_PER_CLIENT } from "../../src/kv/sessions.ts";
+import DOCUMENT from "../../docs/protocol.md" with { type: "text" };
+import ERRORS_SOURCE from "../../packraft/errors.ts" with { type: "text" };
 import { COMMAND_VECTORS, VALID_VECTORS } from "./vectors.ts";
 
-const DOCUMENT = await Deno.readTextFile(new URL("../../docs/protocol.md", import.meta.url));
 /** What stands under each heading of the third level, up to the next heading. */
 const SECTIONS = new Map(
   DOCUMENT.split(/^(?=##)/m).filter((section) => section.startsWith("### ")).map((section) => {
@@ -111,9 +112,8 @@ Deno.test("docs/protocol.md states the limits of frames and of sessions", () => 
   assertStringIncludes(DOCUMENT, `at most ${MAX_RESULTS_PER_CLIENT} results of a client`);
 });
 
-Deno.test("docs/protocol.md names every error", async () => {
-  const source = await Deno.readTextFile(new URL("../../packraft/errors.ts", import.meta.url));
-  const codes = [...source.matchAll(/^ {2}\| "(\w+)"/gm)].map(([, code]) => code);
+Deno.test("docs/protocol.md names every error", () => {
+  const codes = [...ERRORS_SOURCE.matchAll(/^ {2}\| "(\w+)"/gm)].map(([, code]) => code);
   assertEquals(codes.length, 13);
   for (const code of codes) assertStringIncludes(DOCUMENT, `\`${code}\``);
 });
