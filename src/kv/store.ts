@@ -42,7 +42,7 @@ export class Store {
    * same pairs. Cheap: it is kept up with every write.
    */
   get digest(): number {
-    return (this.#pairsDigest ^ this.#historyDigest) >>> 0;
+    return (this.#pairsDigest + this.#historyDigest) >>> 0;
   }
 
   /** Applies the next entry of the log. Entries come in order, each once. */
@@ -56,7 +56,7 @@ export class Store {
     const result = command === undefined
       ? { kind: "invalid" } as const
       : this.#sessions.once(command, () => this.write(entry.index, command));
-    this.#historyDigest = crc32(entry.data, this.#historyDigest ^ digestOfResult(result));
+    this.#historyDigest = scrambled(crc32(entry.data, this.#historyDigest ^ digestOfResult(result)));
     return result;
   }
 
@@ -74,10 +74,10 @@ export class Store {
   protected write(index: number, command: Command): WriteResult {
     const name = nameOfBytes(command.key);
     const old = this.#pairs.get(name);
-    if (old !== undefined) this.#pairsDigest ^= digestOfPair(command.key, old);
+    if (old !== undefined) this.#pairsDigest = (this.#pairsDigest - digestOfPair(command.key, old)) | 0;
     if (command.kind === "put") {
       this.#pairs.set(name, command.value);
-      this.#pairsDigest ^= digestOfPair(command.key, command.value);
+      this.#pairsDigest = (this.#pairsDigest + digestOfPair(command.key, command.value)) | 0;
       return { kind: "put", index };
     }
     this.#pairs.delete(name);
@@ -95,7 +95,14 @@ function tryDecode(data: Uint8Array): Command | undefined {
 }
 
 function digestOfPair(key: Uint8Array, value: Uint8Array): number {
-  return crc32(value, crc32(key));
+  return scrambled(crc32(value, crc32(key)));
+}
+
+/** A CRC is linear: two that cover the same bytes cancel each other out. This, the finalizer of MurmurHash3, is not. */
+function scrambled(crc: number): number {
+  let hash = Math.imul(crc ^ (crc >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 function digestOfResult(result: WriteResult): number {

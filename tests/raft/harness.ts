@@ -122,9 +122,10 @@ export class TestServer {
     let all = emptyReady();
     for (;;) {
       const ready = this.take();
+      const hasWork = this.writing.length > 0 || this.view.lastApplied < this.applied.length;
       while (this.writing.length > 0) this.finishWrite();
       this.finishApply();
-      if (isEmptyReady(ready)) return all;
+      if (isEmptyReady(ready) && !hasWork) return all;
       all = joined(all, ready);
     }
   }

@@ -1,0 +1,230 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import type { ClientResponse, PeerMessage } from "../../packraft/mod.ts";
+import type { Persist } from "../../src/raft/mod.ts";
+import { type DurableLog, Replica } from "../../src/replica/mod.ts";
+
+const encoder = new TextEncoder();
+
+/** A replica whose surroundings write down what it does, in order. */
+class Fixture {
+  readonly did: string[] = [];
+  readonly sent: { to: number; message: PeerMessage }[] = [];
+  readonly answers = new Map<string, ClientResponse[]>();
+  readonly replica: Replica;
+  diskFails = false;
+
+  constructor(voters: readonly number[], maxPendingRequests = 10) {
+    const log: DurableLog = {
+      recovered: { hardState: { currentTerm: 0, votedFor: 0 }, entries: [] },
+      append: (persist: Persist) =>
+        this.did.push(`append ${persist.entries.map((entry) => entry.index).join(",")}`),
+      sync: () => {
+        if (this.diskFails) throw new Error("EIO");
+        this.did.push("sync");
+      },
+    };
+    this.replica = new Replica(
+      {
+        raft: {
+          id: 1,
+          voters,
+          heartbeatMs: 10,
+          electionTimeoutMs: { min: 50, max: 100 },
+          maxAppendBytes: 1_000,
+          maxInflightAppends: 4,
+          random: () => 0,
+        },
+        log,
+        addresses: new Map(voters.map((id) => [id, { host: `host${id}`, clientPort: 9000 + id }])),
+        maxPendingRequests,
+      },
+      {
+        send: (to, message) => {
+          this.sent.push({ to, message });
+          this.did.push(`send ${message.type} to ${to}`);
+        },
+        answer: (luid, responses) => {
+          this.answers.set(luid, [...responses]);
+          this.did.push(`answer ${luid}`);
+        },
+        tell: () => {},
+      },
+      0,
+    );
+  }
+
+  /** Makes it the leader of a cluster of three, with node 2's help. */
+  lead(): void {
+    this.replica.advance(200);
+    this.replica.flush();
+    const granted = { voteGranted: true, refusal: "none" } as const;
+    this.replica.receive(2, { type: "PreVoteResponse", term: 0, requestTerm: 1, ...granted });
+    this.replica.flush();
+    this.replica.receive(2, { type: "RequestVoteResponse", term: 1, requestTerm: 1, ...granted });
+    this.replica.flush();
+    this.did.length = 0;
+  }
+
+  acknowledge(matchIndex: number, readRound = 0): void {
+    this.replica.receive(2, {
+      type: "AppendEntriesResponse",
+      term: 1,
+      requestTerm: 1,
+      success: true,
+      matchIndex,
+      prevLogIndex: matchIndex,
+      conflictTerm: 0,
+      conflictIndex: 0,
+      readRound,
+    });
+    this.replica.flush();
+  }
+
+  put(luid: string, sequence: number, value = "v"): void {
+    const session = { clientId: new Uint8Array(16), sequence, answeredUpTo: 0 };
+    this.replica.request(luid, {
+      type: "PutRequest",
+      ...session,
+      key: encoder.encode("k"),
+      value: encoder.encode(value),
+    });
+  }
+}
+
+Deno.test("a put is sent to the followers, then written, then synced, and answered only when a majority has it", () => {
+  const fixture = new Fixture([1, 2, 3]);
+  fixture.lead();
+  fixture.acknowledge(1);
+  fixture.did.length = 0;
+  fixture.put("r1", 1);
+  fixture.replica.flush();
+  assertEquals(fixture.did, [
+    "send AppendEntriesRequest to 2",
+    "append 2",
+    "sync",
+  ]);
+  fixture.acknowledge(2);
+  assertEquals(fixture.answers.get("r1"), [{ type: "PutResponse", index: 2 }]);
+});
+
+Deno.test("puts that come together share one write and one sync", () => {
+  const fixture = new Fixture([1, 2, 3]);
+  fixture.lead();
+  fixture.did.length = 0;
+  for (let i = 1; i <= 5; i++) fixture.put(`r${i}`, i);
+  fixture.replica.flush();
+  assertEquals(fixture.did.filter((what) => !what.startsWith("send")), ["append 2,3,4,5,6", "sync"]);
+});
+
+Deno.test("a follower redirects to the leader that it knows, and says so when it knows none", () => {
+  const fixture = new Fixture([1, 2, 3]);
+  fixture.put("r1", 1);
+  fixture.replica.flush();
+  assertEquals(fixture.answers.get("r1")?.[0]?.type, "ErrorResponse");
+  const heartbeat = {
+    type: "AppendEntriesRequest",
+    term: 1,
+    prevLogIndex: 0,
+    prevLogTerm: 0,
+    leaderCommit: 0,
+    readRound: 0,
+    entries: [],
+  } as const;
+  fixture.replica.receive(3, heartbeat);
+  fixture.put("r2", 2);
+  fixture.replica.request("r3", { type: "GetRequest", key: encoder.encode("k") });
+  fixture.replica.flush();
+  const redirect: ClientResponse = { type: "RedirectResponse", leader: 3, host: "host3", clientPort: 9003 };
+  assertEquals([fixture.answers.get("r2"), fixture.answers.get("r3")], [[redirect], [redirect]]);
+});
+
+Deno.test("a leader that is deposed tells its waiting writers that the outcome is unknown, and its readers that nothing was done", () => {
+  const fixture = new Fixture([1, 2, 3]);
+  fixture.lead();
+  fixture.put("write", 1);
+  fixture.replica.request("read", { type: "GetRequest", key: encoder.encode("k") });
+  fixture.replica.flush();
+  fixture.replica.receive(3, {
+    type: "AppendEntriesRequest",
+    term: 2,
+    prevLogIndex: 0,
+    prevLogTerm: 0,
+    leaderCommit: 0,
+    readRound: 0,
+    entries: [],
+  });
+  fixture.replica.flush();
+  const [write] = fixture.answers.get("write") ?? [];
+  assertEquals(write?.type === "ErrorResponse" && [write.code, write.outcome], ["leadershipLost", "unknown"]);
+  assertEquals(fixture.answers.get("read")?.[0]?.type, "RedirectResponse");
+});
+
+Deno.test("a get sees what was committed before it, after a round to the followers", () => {
+  const fixture = new Fixture([1, 2, 3]);
+  fixture.lead();
+  fixture.put("r1", 1, "seen");
+  fixture.replica.flush();
+  fixture.acknowledge(2);
+  fixture.replica.request("r2", { type: "GetRequest", key: encoder.encode("k") });
+  fixture.replica.flush();
+  assertEquals(fixture.answers.has("r2"), false);
+  fixture.acknowledge(2, 1);
+  assertEquals(fixture.answers.get("r2"), [{
+    type: "GetResponse",
+    found: true,
+    value: encoder.encode("seen"),
+  }]);
+});
+
+Deno.test("data is answered in pages, all but the last of which say that more follows", () => {
+  const fixture = new Fixture([1]);
+  fixture.replica.advance(1);
+  fixture.replica.flush();
+  const big = new Uint8Array(200_000);
+  for (let i = 1; i <= 4; i++) {
+    const session = { clientId: new Uint8Array(16), sequence: i, answeredUpTo: 0 };
+    fixture.replica.request(`p${i}`, {
+      type: "PutRequest",
+      ...session,
+      key: encoder.encode(`k${i}`),
+      value: big,
+    });
+  }
+  fixture.replica.flush();
+  fixture.replica.request("all", { type: "DataRequest" });
+  fixture.replica.flush();
+  const pages = fixture.answers.get("all") ?? [];
+  assertEquals(pages.map((page) => page.type === "DataResponse" && [page.more, page.pairs.length]), [[
+    true,
+    2,
+  ], [false, 2]]);
+});
+
+Deno.test("requests beyond the limit are refused as busy, and nothing was done for them", () => {
+  const fixture = new Fixture([1, 2, 3], 2);
+  fixture.lead();
+  for (let i = 1; i <= 3; i++) fixture.put(`r${i}`, i);
+  const [answer] = fixture.answers.get("r3") ?? [];
+  assertEquals(answer?.type === "ErrorResponse" && [answer.code, answer.outcome], ["busy", "notDone"]);
+});
+
+Deno.test("a failed sync is thrown, and nothing that depended on it has left", () => {
+  const fixture = new Fixture([1, 2, 3]);
+  fixture.lead();
+  fixture.put("r1", 1);
+  fixture.diskFails = true;
+  assertThrows(() => fixture.replica.flush(), Error, "EIO");
+  assertEquals(fixture.answers.has("r1"), false);
+});
+
+Deno.test("stop() tells those who wait, and refuses whoever comes after", () => {
+  const fixture = new Fixture([1, 2, 3]);
+  fixture.lead();
+  fixture.put("r1", 1);
+  fixture.replica.flush();
+  fixture.replica.stop();
+  fixture.put("r2", 2);
+  const outcomes = ["r1", "r2"].map((luid) => fixture.answers.get(luid)?.[0])
+    .map((answer) => answer?.type === "ErrorResponse" && `${answer.code} ${answer.outcome}`);
+  assertEquals(outcomes, ["shuttingDown unknown", "shuttingDown notDone"]);
+});
