@@ -28,9 +28,9 @@ export function commandOf(
   how: { readonly isCompiled: boolean; readonly execPath: string; readonly mainModule: string },
 ): CommandLine {
   if (how.isCompiled) return { program: how.execPath, args };
-  // An executable script has no extension that would say what language it is in.
-  const hasExtension = /\.[cm]?[jt]s$/.test(new URL(how.mainModule).pathname);
-  const language = hasExtension ? [] : ["--ext=js"];
-  const run = ["run", "--quiet", "--no-prompt", ...PERMISSIONS, ...language, how.mainModule];
+  // An executable script holds all that it needs, and has no extension that would say what language it is in.
+  const isScript = !/\.[cm]?[jt]s$/.test(new URL(how.mainModule).pathname);
+  const scriptFlags = isScript ? ["--no-config", "--no-lock", "--ext=js"] : [];
+  const run = ["run", "--quiet", "--no-prompt", ...PERMISSIONS, ...scriptFlags, how.mainModule];
   return { program: how.execPath, args: [...run, ...args] };
 }

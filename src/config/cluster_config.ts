@@ -24,6 +24,8 @@ export interface ClusterConfig {
   readonly heartbeatMs: number;
   /** Inclusive bounds of the random time without a leader after which a node stands for election. */
   readonly electionTimeoutMs: { readonly min: number; readonly max: number };
+  /** How long a connection to another node stays open after its last message; 0 is strictly one-shot. */
+  readonly lingerMs: number;
   /** Node N keeps its data in `storageDirectory/N`; a relative path is seen from the working directory. */
   readonly storageDirectory: string;
   /** At least one, in the order of the file. */

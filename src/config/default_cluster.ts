@@ -25,6 +25,10 @@ heartbeat_ms = 30
 # larger, so that not all nodes stand at once.
 election_timeout_ms = [180, 360]
 
+# How long a connection to another node stays open after its last message, in milliseconds, below heartbeat_ms.
+# 0 is strictly one-shot: connect, send, close. An idle cluster is one-shot either way.
+linger_ms = 5
+
 [storage]
 # Node N keeps its data in directory/N, seen from where the node is started. \`--data\` goes before it.
 directory = "data"

@@ -17,6 +17,8 @@ export const MAX_NODE_ID = 65_535;
 /** A lost heartbeat or two must not start an election (the same rule as etcd's). */
 const MIN_HEARTBEATS_PER_ELECTION_TIMEOUT = 5;
 const MAX_HEARTBEAT_MS = 10_000;
+/** By measurement: see `bench/linger.ts`. */
+const DEFAULT_LINGER_MS = 5;
 const MAX_ELECTION_TIMEOUT_MS = 600_000;
 const MAX_DIRECTORY_BYTES = 4_096;
 /** The TOML parser quotes what it stumbled over, however long. */
@@ -37,7 +39,7 @@ export function parseClusterConfig(text: string, source: string): ClusterConfig 
   root.allowOnly(["cluster", "storage", "nodes"]);
 
   const cluster = root.table("cluster");
-  cluster.allowOnly(["id", "heartbeat_ms", "election_timeout_ms"]);
+  cluster.allowOnly(["id", "heartbeat_ms", "election_timeout_ms", "linger_ms"]);
   const storage = root.table("storage");
   storage.allowOnly(["directory"]);
   const heartbeatMs = cluster.has("heartbeat_ms")
@@ -52,6 +54,7 @@ export function parseClusterConfig(text: string, source: string): ClusterConfig 
     clusterId: cluster.has("id") ? cluster.text("id", MAX_CLUSTER_ID_BYTES) : "drafty",
     heartbeatMs,
     electionTimeoutMs: electionTimeoutOf(cluster, heartbeatMs),
+    lingerMs: lingerOf(cluster, heartbeatMs),
     storageDirectory: storage.has("directory") ? storage.text("directory", MAX_DIRECTORY_BYTES) : "data",
     nodes: nodesOf(root, source),
   };
@@ -106,6 +109,17 @@ function electionTimeoutOf(cluster: Table, heartbeatMs: number): ClusterConfig["
     throw cluster.wrong(key, "leaves no room for chance; give a maximum above the minimum, best twice it");
   }
   return { min, max };
+}
+
+/** A linger as long as the heartbeat would never close a connection. */
+function lingerOf(cluster: Table, heartbeatMs: number): number {
+  const key = "linger_ms";
+  if (!cluster.has(key)) return Math.min(DEFAULT_LINGER_MS, heartbeatMs - 1);
+  return cluster.wholeNumber(key, {
+    min: 0,
+    max: heartbeatMs - 1,
+    what: "a whole number of milliseconds below heartbeat_ms",
+  });
 }
 
 function nodesOf(root: Table, source: string): NodeAddress[] {

@@ -5,8 +5,11 @@
  * @module
  */
 
-/** What a luid can name. */
-export type LuidKind = "peer-message" | "client-request" | "client-connection" | "peer-connection";
+/**
+ * What a luid can name. A turn is all that a node took in at once and the flush that followed: what happened in it has
+ * one cause or a few, and they stand beside it in the log.
+ */
+export type LuidKind = "turn" | "peer-message" | "client-request" | "client-connection" | "peer-connection";
 
 export class LuidSource {
   readonly #counts = new Map<LuidKind, number>();

@@ -28,8 +28,6 @@ import { LuidSource } from "./luids.ts";
 import { PeerLink } from "./peer_link.ts";
 import { PeerListener } from "./peer_listener.ts";
 
-/** How long a connection to a peer stays open after the last message. Measured: `bench/linger`. */
-const LINGER_MS = 5;
 /** How long connecting to a peer or one write to it may take. */
 const STALL_MS = 1_000;
 const MAX_QUEUED_BYTES_PER_PEER = 16 * 1024 * 1024;
@@ -86,6 +84,8 @@ class Node implements RunningNode {
   readonly #links: ReadonlyMap<number, PeerLink>;
   readonly #alarm: Alarm;
   readonly #end = Promise.withResolvers<NodeEnd>();
+  /** The luid of the present turn, or of the last one. */
+  #turn: string;
   #isFlushDue = false;
   #hasEnded = false;
 
@@ -93,6 +93,7 @@ class Node implements RunningNode {
     this.#options = options;
     const log = options.log ?? stderrLog();
     this.#log = (line) => log(`node ${options.node} ${line}`);
+    this.#turn = this.#luids.next("turn");
     const trouble = new TroubleLog(this.#log, now);
     const self = addressOf(options);
     // Ports before files: a second start of the same node says so without touching its data.
@@ -166,20 +167,27 @@ class Node implements RunningNode {
 
   #receive(from: number, message: PeerMessage, luid: string): void {
     if (this.#hasEnded) return;
-    if (this.#options.serverMsgs) {
-      this.#log(
-        `${this.#luids.next("peer-message")} (${luid} there) node ${from} says: ${
-          sentenceOfPeerMessage(message)
-        }`,
-      );
-    }
-    this.#takeIn(() => this.#replica.receive(from, message));
+    this.#takeIn(() => {
+      if (this.#options.serverMsgs) this.#logReceived(from, message, luid);
+      this.#replica.receive(from, message);
+    });
   }
 
   #request(luid: string, request: ClientRequest): void {
     if (this.#hasEnded) return;
-    if (this.#options.clientMsgs) this.#log(`${luid} a client asks: ${sentenceOfRequest(request)}`);
-    this.#takeIn(() => this.#replica.request(luid, request));
+    this.#takeIn(() => {
+      if (this.#options.clientMsgs) {
+        this.#log(`${this.#turn} ${luid} a client asks: ${sentenceOfRequest(request)}`);
+      }
+      this.#replica.request(luid, request);
+    });
+  }
+
+  #logReceived(from: number, message: PeerMessage, theirLuid: string): void {
+    const luid = this.#luids.next("peer-message");
+    this.#log(
+      `${this.#turn} ${luid} (${theirLuid} there) node ${from} says: ${sentenceOfPeerMessage(message)}`,
+    );
   }
 
   #wake(): void {
@@ -190,8 +198,9 @@ class Node implements RunningNode {
   #takeIn(take: () => void): void {
     try {
       if (!this.#isFlushDue) {
-        this.#replica.advance(now());
+        this.#turn = this.#luids.next("turn");
         this.#isFlushDue = true;
+        this.#replica.advance(now());
         queueMicrotask(() => this.#flush());
       }
       take();
@@ -215,14 +224,16 @@ class Node implements RunningNode {
 
   #send(to: number, message: PeerMessage): void {
     const luid = this.#luids.next("peer-message");
-    if (this.#options.serverMsgs) this.#log(`${luid} tells node ${to}: ${sentenceOfPeerMessage(message)}`);
+    if (this.#options.serverMsgs) {
+      this.#log(`${this.#turn} ${luid} tells node ${to}: ${sentenceOfPeerMessage(message)}`);
+    }
     const envelope = { clusterId: this.#options.config.clusterId, from: this.#options.node, to, luid };
     this.#links.get(to)?.send(encodePacket({ family: "peer", envelope, message }));
   }
 
   #tell(event: RaftEvent): void {
     // Commits are as many as writes: they are in the messages for those who want to see each.
-    if (event.kind !== "committed") this.#log(sentenceOfEvent(event));
+    if (event.kind !== "committed") this.#log(`${this.#turn} ${sentenceOfEvent(event)}`);
   }
 
   // ----------------------------------------------------------------------------------- how it is made
@@ -261,7 +272,7 @@ class Node implements RunningNode {
     responses: Iterable<Response>,
   ): Generator<Response> {
     for (const response of responses) {
-      this.#log(`${luid} is answered: ${sentenceOfResponse(response)}`);
+      this.#log(`${this.#turn} ${luid} is answered: ${sentenceOfResponse(response)}`);
       yield response;
     }
   }
@@ -274,13 +285,13 @@ class Node implements RunningNode {
     return new PeerLink({
       host: peer.host,
       port: peer.peerPort,
-      lingerMs: LINGER_MS,
+      lingerMs: this.#options.config.lingerMs,
       stallMs: STALL_MS,
       maxQueuedBytes: MAX_QUEUED_BYTES_PER_PEER,
       onLoss: (reason, messageCount) =>
         trouble.say(
           `link ${peer.id}`,
-          `cannot send to node ${peer.id} at ${peer.host}:${peer.peerPort}: ${reason} (${messageCount} messages lost)`,
+          `peer-link-${peer.id} cannot send to node ${peer.id} at ${peer.host}:${peer.peerPort}: ${reason} (${messageCount} messages lost)`,
         ),
     });
   }
@@ -289,7 +300,9 @@ class Node implements RunningNode {
     const { hardState, entries } = this.#directory.log.recovered;
     const { cutBytes } = this.#directory.log.report;
     const cut = cutBytes > 0 ? `; a torn tail of ${cutBytes} B was cut` : "";
-    this.#log(`has a log of ${entries.length} entries, is in term ${hardState.currentTerm}${cut}`);
+    this.#log(
+      `${this.#turn} has a log of ${entries.length} entries, is in term ${hardState.currentTerm}${cut}`,
+    );
   }
 }
 

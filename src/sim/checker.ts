@@ -114,12 +114,16 @@ export class Checker {
       this.#checkVote(node, persist.hardState.currentTerm, persist.hardState.votedFor);
       memory.hardState = persist.hardState;
     }
+    const first = persist.entries[0];
+    if (first === undefined) return;
+    const replaced = memory.durable.splice(first.index - 1);
     for (const entry of persist.entries) {
-      const replaced = memory.durable[entry.index - 1];
-      if (replaced !== undefined && replaced.term !== entry.term) this.#checkReplaced(node, replaced);
       memory.durable.length = entry.index - 1;
       memory.durable.push(entry);
       this.#checkEntry(node, memory.durable, entry.index - 1);
+    }
+    for (const entry of replaced) {
+      if (memory.durable[entry.index - 1]?.term !== entry.term) this.#checkReplaced(node, entry);
     }
   }
 
@@ -339,7 +343,7 @@ export class Checker {
     if (committed !== undefined && committed.term === replaced.term) {
       throw new Violation(
         "committed-immutable",
-        `node ${node} replaced entry ${replaced.index} of term ${replaced.term}, which was committed in term ${committed.inTerm}`,
+        `node ${node} removed or replaced entry ${replaced.index} of term ${replaced.term}, which was committed in term ${committed.inTerm}`,
       );
     }
   }

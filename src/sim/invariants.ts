@@ -78,6 +78,7 @@ export const INVARIANTS = {
     source: "Raft §5.6",
     says: "with a majority healed, a write is acknowledged in bounded time",
   },
+  "expectation": { source: "the scenario", says: "what a scenario expects comes about" },
 } as const;
 
 export type InvariantName = keyof typeof INVARIANTS;

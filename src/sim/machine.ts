@@ -90,6 +90,7 @@ export class Machine {
       beforeOperation: (operation, path) => this.#beforeOperation(operation, path),
     });
     if (world.mutant?.lyingSync) this.disk.faults.lyingSync = 1;
+    this.#hooks.disk?.(this.disk);
   }
 
   get state(): MachineState {

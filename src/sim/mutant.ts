@@ -8,6 +8,7 @@ import type { ClientRequest, ClientResponse, PeerMessage } from "../../packraft/
 import type { Store } from "../kv/mod.ts";
 import type { NodeId, Persist, RaftView, Recovered, Rules } from "../raft/mod.ts";
 import type { Replica } from "../replica/mod.ts";
+import type { SimDisk } from "./disk.ts";
 import type { SettingsOverride } from "./settings.ts";
 
 /** One bug. Every part is optional; what is absent works as it should. */
@@ -28,6 +29,8 @@ export interface Mutant {
 }
 
 export interface MutantHooks {
+  /** Something done to a node's disk before anything uses it. */
+  readonly disk?: (disk: SimDisk) => void;
   /** A state machine with a bug. */
   readonly makeStore?: (recovered: Recovered) => Store;
   /** What is written instead of `persist`. */

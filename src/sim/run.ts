@@ -177,7 +177,8 @@ export function judgeHistory(world: World): void {
   throw new Violation("linearizability", describeViolation(verdict));
 }
 
-function faultsOf(world: World): Record<string, number> {
+/** How often each fault came about in `world`. */
+export function faultsOf(world: World): Record<string, number> {
   const counts: Record<string, number> = { ...world.faultCounts };
   const { lost, duplicated, straggled, cut, clogged } = world.network.counts;
   Object.assign(counts, { lost, duplicated, straggled, cutOff: cut, clogged });
@@ -189,7 +190,8 @@ function faultsOf(world: World): Record<string, number> {
   return counts;
 }
 
-function operationsOf(world: World): RunResult["operations"] {
+/** How the operations of the clients of `world` ended. */
+export function operationsOf(world: World): RunResult["operations"] {
   const sum = { ok: 0, unknown: 0, retries: 0 };
   for (const { counts } of world.clients) {
     sum.ok += counts.ok;

@@ -39,6 +39,15 @@ export interface WorldOptions {
   readonly records?: boolean;
 }
 
+/** A message between nodes that is about to enter the network. */
+export interface Letter {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly message: PeerMessage;
+  /** Puts it on its way after all. */
+  readonly send: () => void;
+}
+
 /** Who waits for the answer to a request. */
 interface Asked {
   readonly client: number;
@@ -60,6 +69,8 @@ export class World implements MachineWorld, ClientWorld {
   /** How often each kind of fault was done to the cluster. */
   readonly faultCounts: Record<string, number> = {};
   events = 0;
+  /** Looks at each message between nodes before the network does; true if it takes the message out of it. */
+  intercept: ((letter: Letter) => boolean) | undefined;
   readonly #seed: number;
   readonly #restartRandom: Random;
   readonly #asked = new Map<string, Asked>();
@@ -169,7 +180,7 @@ export class World implements MachineWorld, ClientWorld {
       case "diskFull":
         return this.machine(fault.node).fillDisk(fault.isFull);
       case "bitFlip":
-        return this.#flipBit(fault.node);
+        return this.flipBit(fault.node);
       case "wipe":
         this.#damaged.add(fault.node);
         return this.machine(fault.node).wipe();
@@ -217,14 +228,15 @@ export class World implements MachineWorld, ClientWorld {
     return gone < Math.floor((this.nodes.length - 1) / 2);
   }
 
-  #flipBit(node: NodeId): void {
-    const machine = this.machine(node);
-    const path = machine.disk.paths().find((name) =>
-      name.startsWith(`${DATA_PATH}/log-`) && name.endsWith(".pack")
-    );
-    if (path === undefined || machine.disk.flipRandomBit(path) === undefined) return;
+  /** Flips a durable bit of a node's log: at `offsetOf` the durable size, or anywhere. */
+  flipBit(node: NodeId, offsetOf?: (durableBytes: number) => number): void {
+    const { disk } = this.machine(node);
+    const path = disk.paths().find((name) => name.startsWith(`${DATA_PATH}/log-`) && name.endsWith(".pack"));
+    if (path === undefined) return;
+    if (offsetOf !== undefined) disk.flipBit(path, offsetOf(disk.durableBytes(path)?.length ?? 0));
+    else if (disk.flipRandomBit(path) === undefined) return;
     this.#damaged.add(node);
-    machine.kill(); // to be found when it starts again
+    this.machine(node).kill(); // to be found when it starts again
   }
 
   #maybeRestart(machine: Machine): void {
@@ -243,22 +255,23 @@ export class World implements MachineWorld, ClientWorld {
     trace.mix(departMs, from * 16 + to, message.type.length, message.term);
     trace.say(departMs, () => `node ${from} to node ${to}: ${sentenceOfPeerMessage(message)}`);
     const carried = this.settings.encodes ? reencoded(from, to, message) : message;
-    this.network.send(
-      from,
-      to,
-      departMs,
-      () => {
-        trace.mix(this.queue.nowMs, from * 16 + to, message.type.length, 1);
-        this.machine(to).receive(from, carried);
-      },
-      trace.isRecording
-        ? (why) =>
-          trace.say(
-            this.queue.nowMs,
-            () => `  (${why}: node ${from} to node ${to}: ${sentenceOfPeerMessage(message)})`,
-          )
-        : undefined,
-    );
+    const deliver = () => {
+      trace.mix(this.queue.nowMs, from * 16 + to, message.type.length, 1);
+      this.machine(to).receive(from, carried);
+    };
+    const onLost = trace.isRecording
+      ? (why: "lost" | "cut") =>
+        trace.say(
+          this.queue.nowMs,
+          () => `  (${why}: node ${from} to node ${to}: ${sentenceOfPeerMessage(message)})`,
+        )
+      : undefined;
+    const { intercept, network, queue } = this;
+    if (intercept !== undefined) {
+      const send = () => network.send(from, to, Math.max(departMs, queue.nowMs), deliver, onLost);
+      if (intercept({ from, to, message, send })) return;
+    }
+    network.send(from, to, departMs, deliver, onLost);
   }
 
   ask(

@@ -171,10 +171,7 @@ async function disturb(
 /** The node has to end by itself, with the right exit code; it is then started again. */
 async function failDisk(
   cluster: TestCluster,
-  fault: { readonly call: "fdatasync"; readonly error: "EIO" } | {
-    readonly call: "write";
-    readonly error: "ENOSPC";
-  },
+  fault: { readonly call: "fdatasync" | "write"; readonly error: "EIO" | "ENOSPC" },
   random: Random,
   wait: Wait,
 ): Promise<void> {

@@ -12,10 +12,10 @@ const ATTACH_LIMIT_MS = 15_000;
 
 /** What happens to which calls; the parts of strace's `inject` (its manual explains each). */
 export type SystemCallFault =
-  /** `fdatasync` fails from the `when`th on. */
-  | { readonly call: "fdatasync"; readonly error: "EIO"; readonly when: number }
-  /** `write` fails from the `when`th on. */
-  | { readonly call: "write"; readonly error: "ENOSPC" | "EIO"; readonly when: number }
+  /** The call fails from the `when`th on. */
+  | { readonly call: "fdatasync" | "write"; readonly error: "EIO" | "ENOSPC"; readonly when: number }
+  /** The `when`th `write` is not made, but returns this number of bytes. */
+  | { readonly call: "write"; readonly returns: number; readonly when: number }
   /** Each call is entered this much later. */
   | { readonly call: "fdatasync" | "write"; readonly delayMs: number };
 
@@ -107,5 +107,6 @@ export async function straceProblem(): Promise<string | undefined> {
 
 function injectionOf(fault: SystemCallFault): string {
   if ("error" in fault) return `${fault.call}:error=${fault.error}:when=${fault.when}+`;
+  if ("returns" in fault) return `${fault.call}:retval=${fault.returns}:when=${fault.when}`;
   return `${fault.call}:delay_enter=${fault.delayMs}ms`;
 }

@@ -17,13 +17,15 @@ Deno.test("commandOf() runs source and bundle with Deno and the permissions that
   }
 });
 
-Deno.test("commandOf() says the language of an executable script, whose name does not", () => {
+Deno.test("commandOf() runs an executable script by itself: its name says no language, and no deno.json near it matters", () => {
   const how = { isCompiled: false, execPath: "/bin/deno", mainModule: "file:///opt/drafty" };
   assertEquals(commandOf([], how).args, [
     "run",
     "--quiet",
     "--no-prompt",
     ...PERMISSIONS,
+    "--no-config",
+    "--no-lock",
     "--ext=js",
     how.mainModule,
   ]);

@@ -21,6 +21,7 @@ Deno.test("parseClusterConfig() reads every field", () => {
 id = "shop"
 heartbeat_ms = 50
 election_timeout_ms = [300, 500]
+linger_ms = 0
 [storage]
 directory = "/var/lib/drafty"
 [[nodes]]
@@ -36,6 +37,7 @@ client_port = 65535
     clusterId: "shop",
     heartbeatMs: 50,
     electionTimeoutMs: { min: 300, max: 500 },
+    lingerMs: 0,
     storageDirectory: "/var/lib/drafty",
     nodes: [{ id: 7, host: "node7.example", peerPort: 1, clientPort: 65535 }],
   });
@@ -46,6 +48,7 @@ Deno.test("parseClusterConfig() takes defaults for all but the nodes", () => {
   assertEquals(config.clusterId, "drafty");
   assertEquals(config.heartbeatMs, 30);
   assertEquals(config.electionTimeoutMs, { min: 180, max: 360 });
+  assertEquals(config.lingerMs, 5);
   assertEquals(config.storageDirectory, "data");
 });
 

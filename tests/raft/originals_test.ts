@@ -6,7 +6,14 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { ELECTION_MAX_MS, HEARTBEAT_MS, leaderOf, TestCluster, TestServer } from "./harness.ts";
+import {
+  ELECTION_MAX_MS,
+  ELECTION_MIN_MS,
+  HEARTBEAT_MS,
+  leaderOf,
+  TestCluster,
+  TestServer,
+} from "./harness.ts";
 import {
   appendRequest,
   appendResponse,
@@ -281,10 +288,8 @@ Deno.test("chelseatroy #19: a command travels when it is proposed, not with the 
 Deno.test("chelseatroy #20: the rule that refuses votes while a leader lives can say no, and can say yes", () => {
   const server = new TestServer(1, VOTERS);
   server.receiveDurably(2, appendRequest({ term: 1 }));
-  const votes = [0, ELECTION_MAX_MS].map((ms) => {
-    server.nowMs += ms;
-    // Time passes without the server standing itself: its log and term do not change in between.
-    if (ms > 0) server.wait(0);
+  const votes = [0, ELECTION_MIN_MS].map((ms) => {
+    server.wait(ms);
     const ready = server.receiveDurably(3, voteRequest(9, 0, 0));
     return sentOf(ready, "RequestVoteResponse").map(({ message }) => message.voteGranted);
   });
@@ -362,34 +367,27 @@ Deno.test("chelseatroy #26: a delayed request removes nothing that a later one h
 
 Deno.test("chelseatroy #26: a read is not served by a leader that was deposed and does not know it", () => {
   const cluster = new TestCluster(3);
-  const old = cluster.elect(1);
+  const asleep = cluster.elect(1);
   cluster.partition([1], [2, 3]);
-  const fresh = cluster.elect(2);
+  // Its clock stands still, so that it does not notice how long it has heard nothing.
+  cluster.server(3).wait(ELECTION_MIN_MS);
+  cluster.server(2).waitForWake();
+  cluster.run();
+  assertEquals(cluster.leaders, [1, 2]);
   cluster.commit(2, 7);
-  assertEquals(
-    [old.view.role, fresh.view.role],
-    ["follower", "leader"],
-    "elect() made the old leader notice",
-  );
-
-  // The same again with a leader that has not noticed: its clock has stood still.
-  const other = new TestCluster(3);
-  const asleep = other.elect(1);
-  other.partition([1], [2, 3]);
-  other.server(3).wait(ELECTION_MAX_MS / 2);
-  other.server(2).wait(ELECTION_MAX_MS);
-  other.run();
-  assertEquals([asleep.view.role, other.server(2).view.role], ["leader", "leader"]);
-  other.commit(2, 7);
   asleep.read(8);
-  other.run();
+  cluster.run();
   assertEquals(asleep.reads, []);
-  other.heal();
+  cluster.heal();
   asleep.wait(HEARTBEAT_MS);
-  const refused = asleep.take().refused;
-  other.run();
-  assertEquals(asleep.reads, []);
-  assertEquals([refused, asleep.view.role], [[], "follower"]);
+  const answers = asleep.take().messages.flatMap(({ to, message }) =>
+    cluster.server(to).receiveDurably(1, message).messages.map((answer) => ({ from: to, ...answer }))
+  );
+  const [answer] = answers;
+  assert(answer !== undefined);
+  const ready = asleep.receiveDurably(answer.from, answer.message);
+  assertEquals([ready.reads, ready.refused], [[], [{ token: 8, reason: "leadershipLost" }]]);
+  assertEquals(asleep.view.role, "follower");
 });
 
 Deno.test("chelseatroy #26: a candidate with a log of the same last term and at least the same length gets the vote", () => {
