@@ -18,6 +18,18 @@ export class ClosedPipe extends Error {
   override readonly name = "ClosedPipe";
 }
 
+/** Standard output takes nothing, for another reason. */
+export class OutputError extends Error {
+  override readonly name = "OutputError";
+  /** Exit code "I/O". */
+  readonly exitCode = 6;
+
+  constructor(cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`cannot write to standard output: ${reason}; the command itself may be done`, { cause });
+  }
+}
+
 /** The process's own standard streams. */
 export function processIo(): CliIo {
   const encoder = new TextEncoder();
@@ -26,7 +38,7 @@ export function processIo(): CliIo {
       try {
         writeAllSync(Deno.stdout, typeof data === "string" ? encoder.encode(data) : data);
       } catch (error) {
-        throw error instanceof Deno.errors.BrokenPipe ? new ClosedPipe() : error;
+        throw error instanceof Deno.errors.BrokenPipe ? new ClosedPipe() : new OutputError(error);
       }
     },
     err(text) {

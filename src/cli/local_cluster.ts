@@ -5,11 +5,10 @@
  */
 import type { ServerAddress } from "../client/mod.ts";
 import { type ClusterConfig, type NodeAddress, parseClusterConfig } from "../config/mod.ts";
+import { freePorts } from "../driver/free_ports.ts";
 import type { CommandLine } from "./self.ts";
 
 const HOST = "127.0.0.1";
-const LOWEST_PORT = 10_000;
-const HIGHEST_PORT = 30_000;
 /** How much of a node's log is kept, to be shown when something goes wrong. */
 const KEPT_LOG_LINES = 20;
 
@@ -35,7 +34,7 @@ export class LocalCluster {
    */
   constructor(folder: string, nodeCount: number, commandOf: (args: readonly string[]) => CommandLine) {
     const configPath = `${folder}/cluster.toml`;
-    const text = clusterToml(nodeCount, freePorts(nodeCount * 2));
+    const text = clusterToml(nodeCount, freePorts(HOST, nodeCount * 2));
     Deno.writeTextFileSync(configPath, text);
     this.config = parseClusterConfig(text, configPath);
     this.#nodes = new Map(this.config.nodes.map((address) => {
@@ -136,26 +135,4 @@ function clusterToml(nodeCount: number, ports: readonly number[]): string {
       `peer_port = ${peerPort}\nclient_port = ${clientPort}\n`;
   });
   return `[cluster]\nid = "local"\n\n${nodes.join("\n")}`;
-}
-
-/**
- * Ports that nobody listens on: all are held before one is let go, so that they differ. They lie below those that
- * systems give to outgoing connections: else one of these could sit on the port of a node that is to come back.
- */
-function freePorts(count: number): number[] {
-  const listeners: Deno.TcpListener[] = [];
-  let port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - LOWEST_PORT) / 2);
-  while (listeners.length < count) {
-    if (port > HIGHEST_PORT) {
-      throw new Error(`no free ports up to ${HIGHEST_PORT}; end some programs that listen`);
-    }
-    try {
-      listeners.push(Deno.listen({ hostname: HOST, port: port++ }));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
-  }
-  const ports = listeners.map((listener) => listener.addr.port);
-  for (const listener of listeners) listener.close();
-  return ports;
 }

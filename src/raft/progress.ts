@@ -49,7 +49,6 @@ export function maybeAdvance(progress: Progress, matchIndex: number): boolean {
   if (isNews) progress.matchIndex = matchIndex;
   progress.nextIndex = Math.max(progress.nextIndex, progress.matchIndex + 1);
   progress.mode = "replicate";
-  progress.probeSent = false;
   return isNews;
 }
 

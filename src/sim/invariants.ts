@@ -65,6 +65,11 @@ export const INVARIANTS = {
     says: "every request between nodes is answered, refusals included",
   },
   "no-crash": { source: "drafty", says: "no input makes a node fail" },
+  "bounded-work": {
+    source: "drafty",
+    says: "a cluster at rest is quiet, and a busy one does not keep itself busy for ever",
+  },
+  "determinism": { source: "drafty", says: "a seed gives the same run again, byte for byte" },
   "linearizability": {
     source: "Herlihy and Wing 1990; Raft §8",
     says: "reads and writes are as if done one at a time, each between its call and its return",

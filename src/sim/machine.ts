@@ -220,6 +220,7 @@ export class Machine {
 
   /** Its clock runs at `rate` times the true speed from now on. */
   setClockRate(rate: number): void {
+    if (rate === this.#rate) return;
     this.#setClock(this.#localMs(), rate);
     this.#world.tell(this.id, 7, () => `has a clock that runs at ${rate.toFixed(2)} times the true speed`);
   }

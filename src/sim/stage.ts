@@ -222,6 +222,18 @@ export class Stage {
     return this.leader;
   }
 
+  /** Lets time pass until every node that runs has the leader's log, and has applied all of it. */
+  settle(): void {
+    this.until("all nodes have the leader's log", () => {
+      const { leader } = this;
+      const length = leader === 0 ? -1 : this.terms(leader).length;
+      return this.nodes.every((node) => {
+        const view = this.view(node);
+        return view === undefined || (view.leader === leader && view.lastApplied === length);
+      });
+    });
+  }
+
   /** Loses what other leaders and candidates than `node` send: in time, only it can lead. */
   silenceAllBut(node: NodeId): Drop {
     return this.drop((message, from) =>

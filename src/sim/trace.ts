@@ -4,9 +4,28 @@
  * @module
  */
 
+/** What a line is about, for a story to choose by. */
+export type TraceKind =
+  /** Done to the cluster by the plan or the scenario. */
+  | "fault"
+  /** A process starts or ends. */
+  | "life"
+  /** A node changes its role. */
+  | "role"
+  /** A log is cut, or committed further. */
+  | "log"
+  /** Between nodes. */
+  | "message"
+  /** A message between nodes that did not arrive. */
+  | "lost"
+  /** Between a client and a node. */
+  | "client"
+  | "note";
+
 /** One thing that happened, for people. */
 export interface TraceLine {
   readonly atMs: number;
+  readonly kind: TraceKind;
   readonly text: string;
 }
 
@@ -30,8 +49,8 @@ export class Trace {
   }
 
   /** A line for people; `text` is not called unless lines are kept. */
-  say(atMs: number, text: () => string): void {
-    if (this.isRecording) this.lines.push({ atMs, text: text() });
+  say(atMs: number, text: () => string, kind: TraceKind = "note"): void {
+    if (this.isRecording) this.lines.push({ atMs, kind, text: text() });
   }
 
   /** The hash of all that was mixed in, as 16 hex digits. */

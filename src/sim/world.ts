@@ -29,7 +29,8 @@ import type { Mutant } from "./mutant.ts";
 import { CALM_NETWORK, Network } from "./network.ts";
 import { Random } from "./random.ts";
 import type { Settings } from "./settings.ts";
-import { Trace } from "./trace.ts";
+import { Trace, type TraceKind } from "./trace.ts";
+import { Violation } from "./violation.ts";
 
 export interface WorldOptions {
   readonly seed: number;
@@ -38,6 +39,9 @@ export interface WorldOptions {
   /** Whether the trace is kept as sentences. */
   readonly records?: boolean;
 }
+
+/** Many times what the busiest cluster of the drawn settings does. */
+const MAX_EVENTS_PER_SECOND = 20_000;
 
 /** A message between nodes that is about to enter the network. */
 export interface Letter {
@@ -75,6 +79,9 @@ export class World implements MachineWorld, ClientWorld {
   readonly #restartRandom: Random;
   readonly #asked = new Map<string, Asked>();
   readonly #damaged = new Set<NodeId>();
+  /** Of the present second of simulated time, and of those before it that were not used up. */
+  #eventsLeft = MAX_EVENTS_PER_SECOND;
+  #secondBeganMs = 0;
   #nextRequest = 1;
   /** Whether a machine that is down comes back by itself. */
   #restarts = true;
@@ -141,7 +148,18 @@ export class World implements MachineWorld, ClientWorld {
 
   #afterEvent(): void {
     this.events++;
+    if (--this.#eventsLeft < 0) this.#beginSecond();
     if (this.#restarts) { for (const machine of this.machines) this.#maybeRestart(machine); }
+  }
+
+  /** A node that answers each answer with a question would keep a run going without end. */
+  #beginSecond(): void {
+    const { nowMs } = this.queue;
+    if (nowMs - this.#secondBeganMs < 1_000) {
+      throw new Violation("bounded-work", `more than ${MAX_EVENTS_PER_SECOND} things happened within one second`);
+    }
+    this.#secondBeganMs = nowMs;
+    this.#eventsLeft = MAX_EVENTS_PER_SECOND;
   }
 
   // ------------------------------------------------------------------------------------------- faults
@@ -151,7 +169,7 @@ export class World implements MachineWorld, ClientWorld {
     if ((fault.kind === "bitFlip" || fault.kind === "wipe") && !this.#mayDamage(fault.node)) return;
     this.faultCounts[fault.kind] = (this.faultCounts[fault.kind] ?? 0) + 1;
     this.trace.mix(this.queue.nowMs, 99, fault.kind.length, "node" in fault ? fault.node : 0);
-    this.trace.say(this.queue.nowMs, () => sentenceOfFault(fault));
+    this.trace.say(this.queue.nowMs, () => sentenceOfFault(fault), "fault");
     switch (fault.kind) {
       case "partition":
         return this.#partition(fault.groups);
@@ -209,7 +227,7 @@ export class World implements MachineWorld, ClientWorld {
       if (core.includes(machine.id)) machine.recoverFully();
       else machine.kill();
     }
-    this.trace.say(this.queue.nowMs, () => `nodes ${core.join(", ")} are healed, the others stay down`);
+    this.trace.say(this.queue.nowMs, () => `nodes ${core.join(", ")} are healed, the others stay down`, "fault");
   }
 
   #partition(groups: readonly (readonly NodeId[])[]): void {
@@ -253,7 +271,7 @@ export class World implements MachineWorld, ClientWorld {
   send(from: NodeId, to: NodeId, message: PeerMessage, departMs: number): void {
     const { trace } = this;
     trace.mix(departMs, from * 16 + to, message.type.length, message.term);
-    trace.say(departMs, () => `node ${from} to node ${to}: ${sentenceOfPeerMessage(message)}`);
+    trace.say(departMs, () => `node ${from} to node ${to}: ${sentenceOfPeerMessage(message)}`, "message");
     const carried = this.settings.encodes ? reencoded(from, to, message) : message;
     const deliver = () => {
       trace.mix(this.queue.nowMs, from * 16 + to, message.type.length, 1);
@@ -263,7 +281,8 @@ export class World implements MachineWorld, ClientWorld {
       ? (why: "lost" | "cut") =>
         trace.say(
           this.queue.nowMs,
-          () => `  (${why}: node ${from} to node ${to}: ${sentenceOfPeerMessage(message)})`,
+          () => `${why}: node ${from} to node ${to}: ${sentenceOfPeerMessage(message)}`,
+          "lost",
         )
       : undefined;
     const { intercept, network, queue } = this;
@@ -283,7 +302,7 @@ export class World implements MachineWorld, ClientWorld {
     const name = `client-request-${this.#nextRequest++}`;
     const { trace, queue, network } = this;
     trace.mix(queue.nowMs, client, node, request.type.length);
-    trace.say(queue.nowMs, () => `client ${client} to node ${node}: ${sentenceOfRequest(request)}`);
+    trace.say(queue.nowMs, () => `client ${client} to node ${node}: ${sentenceOfRequest(request)}`, "client");
     this.#asked.set(name, { client, request, answered });
     network.send(0, node, queue.nowMs, () => {
       const machine = this.machine(node);
@@ -298,7 +317,14 @@ export class World implements MachineWorld, ClientWorld {
     if (asked === undefined || response === undefined) return;
     const { client, request, answered } = asked;
     this.trace.mix(departMs, client, from, response.type.length);
-    this.trace.say(departMs, () => `node ${from} to client ${client}: ${sentenceOfResponse(response)}`);
+    this.trace.say(
+      departMs,
+      () =>
+        `node ${from} to client ${client}: ${sentenceOfResponse(response)} (asked to ${
+          sentenceOfRequest(request)
+        })`,
+      "client",
+    );
     if (response.type === "PutResponse" || response.type === "DeleteResponse") {
       if (request.type === "PutRequest" || request.type === "DeleteRequest") {
         this.checker.onAcknowledged(from, response.index, request);
@@ -309,14 +335,21 @@ export class World implements MachineWorld, ClientWorld {
 
   tell(node: NodeId, kind: number, text: () => string): void {
     this.trace.mix(this.queue.nowMs, node, 77, kind);
-    this.trace.say(this.queue.nowMs, () => `node ${node} ${text()}`);
+    this.trace.say(this.queue.nowMs, () => `node ${node} ${text()}`, "life");
   }
 
   onEvent(node: NodeId, event: RaftEvent): void {
     this.trace.mix(this.queue.nowMs, node, 55, event.kind.length);
-    this.trace.say(this.queue.nowMs, () => `node ${node} ${sentenceOfEvent(event)}`);
+    const kind = KIND_OF_EVENT[event.kind] ?? "note";
+    this.trace.say(this.queue.nowMs, () => `node ${node} ${sentenceOfEvent(event)}`, kind);
   }
 }
+
+const KIND_OF_EVENT: { readonly [Kind in RaftEvent["kind"]]?: TraceKind } = {
+  role: "role",
+  truncated: "log",
+  committed: "log",
+};
 
 /** The message after a way through bytes. */
 function reencoded(from: NodeId, to: NodeId, message: PeerMessage): PeerMessage {

@@ -1,5 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import * as packraft from "../../packraft/limits.ts";
 import { ConfigError, parseClusterConfig } from "../../src/config/mod.ts";
+import { MAX_CLUSTER_ID_BYTES, MAX_HOST_BYTES } from "../../src/config/parse.ts";
 
 const NODE_1 = `[[nodes]]
 id = 1
@@ -14,6 +16,11 @@ peer_port = 8002
 client_port = 9002
 `;
 const TWO_NODES = NODE_1 + NODE_2;
+
+Deno.test("the limits of texts are those of the wire that carries them", () => {
+  assertEquals(MAX_CLUSTER_ID_BYTES, packraft.MAX_CLUSTER_ID_BYTES);
+  assertEquals(MAX_HOST_BYTES, packraft.MAX_HOST_BYTES);
+});
 
 Deno.test("parseClusterConfig() reads every field", () => {
   const config = parseClusterConfig(

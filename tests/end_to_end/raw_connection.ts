@@ -43,6 +43,11 @@ export class RawConnection implements Disposable {
     }
   }
 
+  /** Says that nothing more will come. */
+  async finish(): Promise<void> {
+    await this.#connection.closeWrite();
+  }
+
   /** Resolves when the node has closed the connection. */
   async closed(): Promise<void> {
     const buffer = new Uint8Array(READ_BYTES);

@@ -196,6 +196,24 @@ Deno.test("a write that a truncation overtakes makes durable what is left of it,
   assertEquals([server.view.log.durableIndex, termsOf(server.disk.entries)], [2, [1, 2]]);
 });
 
+Deno.test("what replaces durable entries is not durable because they were", () => {
+  const server = new TestServer(1, VOTERS, {
+    entries: logOf(1, 1, 1),
+    hardState: { currentTerm: 1, votedFor: 0 },
+  });
+  const request = appendRequest({
+    term: 2,
+    prevLogIndex: 1,
+    prevLogTerm: 1,
+    entries: [command(2, 2), command(3, 2)],
+    leaderCommit: 3,
+  });
+  assertEquals(server.receive(2, request).committed, logOf(1));
+  assertEquals([server.view.commitIndex, server.view.log.durableIndex], [3, 1]);
+  server.finishWrite();
+  assertEquals(termsOf(server.take().committed), [2, 2]);
+});
+
 Deno.test("an old write of the same entries says nothing of their second coming", () => {
   // Node 2's entries of term 1 are being written; node 3 replaces them in term 2; node 2, elected again in term 3,
   // brings them back. What the first write has put on the disk is taken away by the second.

@@ -159,6 +159,21 @@ Deno.test("refusals of a pipeline that was given up, arriving late, set nothing 
   assertEquals([progressOf(leader).mode, progressOf(leader).nextIndex], ["replicate", 8]);
 });
 
+Deno.test("a refusal never sets a follower back behind what it has acknowledged, whatever its hint", () => {
+  const leader = leaderInPipeline();
+  proposeEach(leader, 6);
+  leader.receiveDurably(2, appendResponse({ term: 1, matchIndex: 4, prevLogIndex: 3 }));
+  const refusal = appendResponse({ term: 1, success: false, prevLogIndex: 5, conflictIndex: 1 });
+  assertEquals(toNode2(leader.receiveDurably(2, refusal)), [[4, 3]]);
+});
+
+Deno.test("the hint names a term: the leader goes on after its own last entry of it, and sends no entry too many", () => {
+  // The follower has four entries of term 4 from index 4 on, the leader two.
+  const leader = leaderOf(VOTERS, 6, logOf(1, 1, 1, 4, 4, 5, 5));
+  const refusal = { success: false, prevLogIndex: 7, conflictTerm: 4, conflictIndex: 4 };
+  assertEquals(toNode2(leader.receiveDurably(2, appendResponse({ term: 6, ...refusal }))), [[5, 3]]);
+});
+
 Deno.test("a follower that restarts without the tail that was not durable gets it again", () => {
   const { cluster, requests } = clusterWithPipeline(5);
   for (const packet of requests) cluster.deliver(packet);

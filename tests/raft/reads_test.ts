@@ -257,3 +257,51 @@ Deno.test("thesis §6.4 a steady stream of reads does not keep heartbeats and th
   }
   assertEquals(leader.reads, []);
 });
+
+Deno.test("thesis §6.4 a follower repeats the round even where entries do not fit, but to a leader of a past term it does not", () => {
+  const server = new TestServer(1, VOTERS, {
+    entries: logOf(1),
+    hardState: { currentTerm: 2, votedFor: 0 },
+  });
+  const rounds = [2, 1].map((term) => {
+    const request = appendRequest({ term, prevLogIndex: 9, prevLogTerm: 1, readRound: 5 });
+    return sentOf(server.receiveDurably(2, request), "AppendEntriesResponse")
+      .map(({ message }) => [message.success, message.readRound]);
+  });
+  assertEquals(rounds, [[[false, 5]], [[false, 0]]]);
+});
+
+Deno.test("thesis §6.4 a read and a command that arrive together travel in one request", () => {
+  const leader = settledLeader(VOTERS);
+  leader.read(70);
+  leader.propose(1);
+  const sent = sentOf(leader.take(), "AppendEntriesRequest");
+  assertEquals(sent.map(({ to, message }) => [to, message.readRound, message.entries.length]), [[2, 1, 1], [
+    3,
+    1,
+    1,
+  ]]);
+});
+
+Deno.test("thesis §6.4 a delayed answer to an old round does not take a newer one back", () => {
+  const leader = settledLeader(FIVE);
+  leader.read(70);
+  leader.take();
+  for (const from of [2, 3]) leader.receive(from, answerOf(1));
+  leader.read(71);
+  leader.take();
+  leader.receive(4, answerOf(2));
+  leader.receive(4, answerOf(1));
+  assertReady(leader.receive(5, answerOf(2)), { reads: [71] });
+});
+
+Deno.test("thesis §6.4 a server that has left the leader's term answers no round of it", () => {
+  const server = new TestServer(2, VOTERS, { hardState: { currentTerm: 5, votedFor: 0 } });
+  const ready = server.receive(1, appendRequest({ term: 4, readRound: 7 }));
+  assertEquals(
+    sentOf(ready, "AppendEntriesResponse").map(({ message }) => [message.term, message.readRound]),
+    [
+      [5, 0],
+    ],
+  );
+});

@@ -9,6 +9,7 @@ import {
 } from "../harness.ts";
 import {
   appendRequest,
+  appendResponse,
   assertReady,
   eventsOf,
   logOf,
@@ -279,4 +280,48 @@ Deno.test("§5.2 a leader never votes, and two terms have two leaders at most on
   cluster.commit(3, 2);
   assertEquals(cluster.server(1).view.commitIndex, 1);
   assertEquals(cluster.server(3).view.commitIndex, 3);
+});
+
+Deno.test("§5.2 a server that follows the leader of its term keeps the vote that it has given in it", () => {
+  const candidate = candidateOf(VOTERS, 3);
+  candidate.receiveDurably(2, appendRequest({ term: 3 }));
+  assertEquals([candidate.view.role, candidate.disk.hardState], ["follower", {
+    currentTerm: 3,
+    votedFor: 1,
+  }]);
+  assertEquals(
+    candidate.receiveDurably(3, voteRequest(3, 9, 3)).messages,
+    toEach([3], voteResponse(3, "alreadyVoted")),
+  );
+
+  const leader = leaderOf(VOTERS, 3);
+  leader.wait(2 * ELECTION_MAX_MS);
+  leader.settle();
+  assertEquals([leader.view.role, leader.disk.hardState], ["follower", { currentTerm: 3, votedFor: 1 }]);
+  assertEquals(
+    leader.receiveDurably(3, voteRequest(3, 9, 3)).messages,
+    toEach([3], voteResponse(3, "alreadyVoted")),
+  );
+});
+
+Deno.test("§5.2 whoever steps down waits for a whole election timeout before it stands", () => {
+  const leader = leaderOf(VOTERS, 3);
+  leader.wait(ELECTION_MAX_MS);
+  leader.settle();
+  leader.receiveDurably(2, appendResponse({ term: 9, requestTerm: 3, success: false }));
+  assertEquals([leader.view.role, leader.nextWakeMs() - leader.nowMs], ["follower", 270]);
+
+  const candidate = candidateOf(VOTERS, 3);
+  candidate.wait(100);
+  candidate.receiveDurably(2, voteResponse(9, "staleTerm", 3));
+  assertEquals([candidate.view.role, candidate.nextWakeMs() - candidate.nowMs], ["follower", 270]);
+});
+
+Deno.test("§5.2 a candidate has a whole election timeout to win, however long the asking around took", () => {
+  const server = new TestServer(1, VOTERS);
+  server.waitForWake();
+  server.settle();
+  server.wait(200);
+  server.receiveDurably(2, preVoteResponse(0, 1));
+  assertEquals([server.view.role, server.nextWakeMs() - server.nowMs], ["candidate", 270]);
 });

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { TestCluster } from "../harness.ts";
-import { logOf, termsOf } from "../messages.ts";
+import { leaderOf, TestCluster } from "../harness.ts";
+import { appendResponse, logOf, sentOf, termsOf } from "../messages.ts";
 
 /** Figure 7: the log of the leader of term 8 when it comes to power. */
 const LEADER = [1, 1, 1, 4, 4, 5, 5, 6, 6, 6];
@@ -92,15 +92,20 @@ Deno.test("§5.3 backing up takes a round for each term, not for each entry", ()
   assertEquals(cluster.delivered.get("AppendEntriesRequest"), 2);
 });
 
-Deno.test("§5.3 the hint of the leader's own last entry of the term spares what the logs have in common", () => {
-  // Both have term 2, the leader less of it: one refusal finds the end of what they share.
-  const cluster = new TestCluster(2, (id) => ({
-    entries: logOf(1, ...terms(2, id === 1 ? 500 : 900), ...terms(3, id === 1 ? 400 : 0)),
-    hardState: { currentTerm: 3, votedFor: 0 },
-  }));
-  cluster.elect(1);
-  assertEquals(cluster.server(2).log, cluster.server(1).log);
-  assertEquals(cluster.delivered.get("AppendEntriesRequest"), 2);
+Deno.test("§5.3 the leader resends nothing that both logs have of the conflicting term", () => {
+  // Both begin with term 2; the follower has more of it. The leader goes on after its own last entry of term 2.
+  const leader = leaderOf([1, 2], 4, logOf(1, ...terms(2, 500), ...terms(3, 400)));
+  const conflict = { conflictTerm: 2, conflictIndex: 2 };
+  const ready = leader.receive(
+    2,
+    appendResponse({ term: 4, success: false, prevLogIndex: 901, ...conflict }),
+  );
+  assertEquals(
+    sentOf(ready, "AppendEntriesRequest").map((
+      { message },
+    ) => [message.prevLogIndex, message.entries.length]),
+    [[501, 401]],
+  );
 });
 
 function terms(term: number, count: number): number[] {

@@ -217,3 +217,14 @@ Deno.test("§5.3 a leader resends without end to a follower that does not answer
   assertEquals(cluster.leaders, [1], "the follower that returns disturbs nobody");
   assertEquals(cluster.server(3).applied, cluster.server(1).applied);
 });
+
+Deno.test("§5.3 a refusal names the first entry of the conflicting term, even if the log begins with it", () => {
+  const server = followerWith(3, 2, 2, 2);
+  const ready = server.receive(2, appendRequest({ term: 3, prevLogIndex: 3, prevLogTerm: 3 }));
+  assertEquals(
+    sentOf(ready, "AppendEntriesResponse").map((
+      { message },
+    ) => [message.conflictTerm, message.conflictIndex]),
+    [[2, 1]],
+  );
+});
