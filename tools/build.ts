@@ -38,10 +38,23 @@ async function writeScript(path: string): Promise<void> {
     const deno = Deno.execPath().replaceAll("'", `'\\''`);
     const flags = ["run", "--quiet", "--no-config", "--no-lock", "--no-prompt", ...PERMISSIONS, "--ext=js"];
     const start = `D='${deno}'; [ -x "$D" ] || D=deno; exec "$D" ${flags.join(" ")} "$0" "$@"`;
-    await Deno.writeTextFile(path, `#!/bin/sh\n//bin/true; ${start}\n${await Deno.readTextFile(bundle)}`);
+    await Deno.writeTextFile(
+      path,
+      `#!/bin/sh\n//bin/true; ${start}\n${withLazyRequire(await Deno.readTextFile(bundle))}`,
+    );
   } finally {
     await Deno.remove(bundle);
   }
+}
+
+/**
+ * The bundler's `require` loads Deno's whole Node layer when the program starts, for a table that most calls never draw.
+ * This one loads a module when it is asked for: it halves the time of `drafty --version`.
+ */
+function withLazyRequire(bundle: string): string {
+  return bundle
+    .replace(/^import \{ createRequire as __deno_internal_createRequire \} from "node:module";\n/m, "")
+    .replace("__deno_internal_createRequire(import.meta.url)", "(name) => process.getBuiltinModule(name)");
 }
 
 async function run(args: string[]): Promise<{ ok: boolean; stderr: string }> {

@@ -21,6 +21,8 @@ interface NodeMemory {
   roleTerm: number;
   commitIndex: number;
   lastApplied: number;
+  /** The newest term in which a leader's entries took the place of others. */
+  truncatedInTerm: number;
   /** Ever. */
   currentTerm: number;
 }
@@ -58,6 +60,7 @@ export class Checker {
         roleTerm: 0,
         commitIndex: 0,
         lastApplied: 0,
+        truncatedInTerm: 0,
         currentTerm: 0,
       });
     }
@@ -97,7 +100,11 @@ export class Checker {
         `node ${node} recovered ${recovered.entries.length} entries, and had made entry ${lost.index} durable`,
       );
     }
+    for (const entry of durable) {
+      if (recovered.entries[entry.index - 1]?.term !== entry.term) this.#checkReplaced(node, entry);
+    }
     for (let i = 0; i < recovered.entries.length; i++) this.#checkEntry(node, recovered.entries, i);
+    this.#checkVote(node, currentTerm, votedFor);
     memory.hardState = recovered.hardState;
     memory.durable.length = 0;
     for (const entry of recovered.entries) memory.durable.push(entry);
@@ -105,6 +112,7 @@ export class Checker {
     memory.roleTerm = 0;
     memory.commitIndex = 0;
     memory.lastApplied = 0;
+    memory.truncatedInTerm = 0;
   }
 
   /** A batch has become durable on a node's disk. */
@@ -129,7 +137,7 @@ export class Checker {
 
   /** A message leaves a node. */
   onSend(node: NodeId, to: NodeId, message: PeerMessage): void {
-    const { hardState, durable } = this.#memoryOf(node);
+    const { hardState, durable, truncatedInTerm } = this.#memoryOf(node);
     switch (message.type) {
       case "RequestVoteRequest":
         if (
@@ -156,14 +164,16 @@ export class Checker {
           );
         }
         break;
+      case "AppendEntriesRequest":
+        this.#checkTermDurable(node, message.term);
+        break;
       case "AppendEntriesResponse":
-        if (hardState.currentTerm < message.term) {
-          throw new Violation(
-            "sync-before-send",
-            `node ${node} speaks of term ${message.term} before it is durable`,
-          );
-        }
-        if (message.success && message.matchIndex > durable.length) {
+        this.#checkTermDurable(node, message.term);
+        // Entries that came and were replaced by a newer leader's within one batch are never on the disk by
+        // themselves. Their acknowledgement is one that was late: when it leaves, the newer term is durable.
+        if (
+          message.success && message.matchIndex > durable.length && message.requestTerm >= truncatedInTerm
+        ) {
           throw new Violation(
             "sync-before-send",
             `node ${node} acknowledges entry ${message.matchIndex} before it is durable (entry ${durable.length} is)`,
@@ -227,12 +237,11 @@ export class Checker {
   afterStep(node: NodeId, view: RaftView): void {
     const memory = this.#memoryOf(node);
     this.#checkOrder(node, memory, view);
-    if (view.role === "leader") {
-      if (memory.role !== "leader" || memory.roleTerm !== view.currentTerm) this.#checkNewLeader(node, view);
-      this.#checkCommit(node, memory.commitIndex, view, true);
-    } else {
-      this.#checkCommit(node, memory.commitIndex, view, false);
+    const isLeader = view.role === "leader";
+    if (isLeader && (memory.role !== "leader" || memory.roleTerm !== view.currentTerm)) {
+      this.#checkNewLeader(node, view);
     }
+    this.#checkCommit(node, memory.commitIndex, view, isLeader);
     memory.role = view.role;
     memory.roleTerm = view.currentTerm;
     memory.currentTerm = view.currentTerm;
@@ -240,9 +249,23 @@ export class Checker {
     memory.lastApplied = view.lastApplied;
   }
 
-  /** A node's log had entries removed after `after`, while it was in `role`. */
+  /** A node knows who leads a term: itself, or another. */
+  onLeader(node: NodeId, term: number, leader: NodeId): void {
+    const known = this.#leaders.get(term);
+    if (known === undefined) {
+      this.#leaders.set(term, leader);
+    } else if (known !== leader) {
+      throw new Violation(
+        "election-safety",
+        `node ${leader} and node ${known} both lead term ${term}, as node ${node} has it`,
+      );
+    }
+  }
+
+  /** A node's log had entries removed after `after`; `view` is that of the node since. */
   onTruncated(node: NodeId, after: number, view: RaftView): void {
     const memory = this.#memoryOf(node);
+    memory.truncatedInTerm = view.currentTerm;
     if (memory.role === "leader" && view.role === "leader" && memory.roleTerm === view.currentTerm) {
       throw new Violation(
         "leader-append-only",
@@ -276,6 +299,11 @@ export class Checker {
     }
   }
 
+  #checkTermDurable(node: NodeId, term: number): void {
+    if (this.#memoryOf(node).hardState.currentTerm >= term) return;
+    throw new Violation("sync-before-send", `node ${node} speaks of term ${term} before it is durable`);
+  }
+
   #checkVote(node: NodeId, term: number, votedFor: NodeId): void {
     if (votedFor === 0) return;
     const key = `${node}/${term}`;
@@ -292,11 +320,7 @@ export class Checker {
 
   #checkNewLeader(node: NodeId, view: RaftView): void {
     const term = view.currentTerm;
-    const other = this.#leaders.get(term);
-    if (other !== undefined && other !== node) {
-      throw new Violation("election-safety", `node ${node} and node ${other} both lead term ${term}`);
-    }
-    this.#leaders.set(term, node);
+    this.onLeader(node, term, node);
     // Equal term at an index means equal logs up to there, so the last one that it must have speaks for all.
     for (let index = this.#committed.length; index > 0; index--) {
       const committed = this.#committed[index - 1];
@@ -323,7 +347,9 @@ export class Checker {
           `node ${node} committed entry ${index} of term ${term}; one of term ${known.term} was committed there`,
         );
       }
-      if (isLeader && index === view.commitIndex) this.#checkOnQuorum(node, index, term);
+      // A leader may fall in the step in which it commits: then a follower is the first to be seen with it.
+      const isFirst = isLeader || known === undefined;
+      if (isFirst && index === view.commitIndex) this.#checkOnQuorum(node, index, term);
     }
   }
 

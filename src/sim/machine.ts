@@ -379,6 +379,7 @@ export class Machine {
     if (event.kind === "truncated" && view !== undefined) {
       this.#world.checker.onTruncated(this.id, event.after, view);
     }
+    if (event.kind === "leader") this.#world.checker.onLeader(this.id, event.term, event.leader);
     // A request that is ignored, because no correct node sends such a thing, needs no answer.
     if (event.kind === "ignored") this.#unanswered.delete(`${event.from} ${event.type}`);
     this.#world.onEvent(this.id, event);

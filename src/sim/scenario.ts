@@ -177,7 +177,11 @@ function resultOfWaiting(scenario: WaitingScenario, seed: number): ScenarioResul
     plan: [],
     failure: undefined,
     traceHash: "",
-    lines: [{ atMs: 0, kind: "note", text: `${scenario.name} cannot be run yet: it awaits ${scenario.awaits}` }],
+    lines: [{
+      atMs: 0,
+      kind: "note",
+      text: `${scenario.name} cannot be run yet: it awaits ${scenario.awaits}`,
+    }],
     simulatedMs: 0,
     events: 0,
     faults: {},

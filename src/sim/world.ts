@@ -79,9 +79,9 @@ export class World implements MachineWorld, ClientWorld {
   readonly #restartRandom: Random;
   readonly #asked = new Map<string, Asked>();
   readonly #damaged = new Set<NodeId>();
-  /** Of the present second of simulated time, and of those before it that were not used up. */
+  /** How many events until the next look at how long they took. */
   #eventsLeft = MAX_EVENTS_PER_SECOND;
-  #secondBeganMs = 0;
+  #countedFromMs = 0;
   #nextRequest = 1;
   /** Whether a machine that is down comes back by itself. */
   #restarts = true;
@@ -148,17 +148,20 @@ export class World implements MachineWorld, ClientWorld {
 
   #afterEvent(): void {
     this.events++;
-    if (--this.#eventsLeft < 0) this.#beginSecond();
+    if (--this.#eventsLeft < 0) this.#checkWork();
     if (this.#restarts) { for (const machine of this.machines) this.#maybeRestart(machine); }
   }
 
   /** A node that answers each answer with a question would keep a run going without end. */
-  #beginSecond(): void {
+  #checkWork(): void {
     const { nowMs } = this.queue;
-    if (nowMs - this.#secondBeganMs < 1_000) {
-      throw new Violation("bounded-work", `more than ${MAX_EVENTS_PER_SECOND} things happened within one second`);
+    if (nowMs - this.#countedFromMs < 1_000) {
+      throw new Violation(
+        "bounded-work",
+        `more than ${MAX_EVENTS_PER_SECOND} things happened within one second`,
+      );
     }
-    this.#secondBeganMs = nowMs;
+    this.#countedFromMs = nowMs;
     this.#eventsLeft = MAX_EVENTS_PER_SECOND;
   }
 
@@ -227,7 +230,11 @@ export class World implements MachineWorld, ClientWorld {
       if (core.includes(machine.id)) machine.recoverFully();
       else machine.kill();
     }
-    this.trace.say(this.queue.nowMs, () => `nodes ${core.join(", ")} are healed, the others stay down`, "fault");
+    this.trace.say(
+      this.queue.nowMs,
+      () => `nodes ${core.join(", ")} are healed, the others stay down`,
+      "fault",
+    );
   }
 
   #partition(groups: readonly (readonly NodeId[])[]): void {

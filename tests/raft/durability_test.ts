@@ -8,6 +8,7 @@ import {
   isEmptyReady,
   logOf,
   noop,
+  preVoteRequest,
   preVoteResponse,
   sentOf,
   termsOf,
@@ -242,4 +243,26 @@ Deno.test("a leader with a stalled disk goes on sending heartbeats and commits t
     leader.receive(from, appendResponse({ term: 1, matchIndex: 2, prevLogIndex: 1 }));
   }
   assertEquals([leader.view.commitIndex, leader.applied], [2, [noop(1, 1)]]);
+});
+
+Deno.test("an answer to a PreVote names the term, so it does not leave before the term is durable", () => {
+  const server = new TestServer(1, VOTERS);
+  server.receive(2, voteResponse(5, "alreadyVoted", 1));
+  assertEquals(server.receive(3, preVoteRequest(6)).messages, []);
+  server.finishWrite();
+  assertReady(server.take(), { messages: toEach([3], preVoteResponse(5, 6)) });
+});
+
+Deno.test("old news of the disk after new ones makes nothing less durable", () => {
+  const server = new TestServer(1, VOTERS);
+  server.receive(2, appendRequest({ term: 1, entries: [noop(1, 1)] }));
+  server.receive(2, appendRequest({ term: 1, prevLogIndex: 1, prevLogTerm: 1, entries: [command(2, 1)] }));
+  server.finishWrite();
+  server.finishWrite();
+  server.take();
+  server.step({ kind: "persisted", sequence: 1 });
+  assertEquals(server.view.log.durableIndex, 2);
+  assertReady(server.receive(2, appendRequest({ term: 1, prevLogIndex: 2, prevLogTerm: 1 })), {
+    messages: toEach([2], appendResponse({ term: 1, matchIndex: 2, prevLogIndex: 2 })),
+  });
 });

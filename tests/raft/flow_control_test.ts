@@ -290,3 +290,19 @@ Deno.test("a follower behind a stalled disk is not sent more than the window, an
   cluster.run();
   assertInStep(cluster);
 });
+
+Deno.test("a request holds no more entries than the wire allows, however small they are", () => {
+  const leader = leaderInPipeline();
+  const data = new Uint8Array();
+  const proposals = Array.from({ length: 20_000 }, (_, token) => ({ token, data }));
+  leader.step({ kind: "propose", proposals });
+  assertEquals(toNode2(leader.take()), [[1, 16_384], [16_385, 3_616]]);
+});
+
+Deno.test("a delayed acknowledgement takes nothing back", () => {
+  const leader = leaderInPipeline();
+  proposeEach(leader, 4);
+  leader.receiveDurably(2, appendResponse({ term: 1, matchIndex: 5, prevLogIndex: 4 }));
+  leader.receiveDurably(2, appendResponse({ term: 1, matchIndex: 2, prevLogIndex: 1 }));
+  assertEquals([progressOf(leader).matchIndex, progressOf(leader).nextIndex], [5, 6]);
+});

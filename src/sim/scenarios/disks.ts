@@ -117,7 +117,7 @@ export const DISK_SCENARIOS = [
   }, (c) => {
     c.elect(1);
     c.put("x", "1");
-    c.stall(1, 60_000);
+    c.stall(1, 3_600_000);
     const hung = c.beginPut("x", "hung", { at: 1 });
     c.until("another node leads", () => c.leader > 1, 3_000);
     c.put("x", "2");

@@ -35,6 +35,7 @@ export const REPLICATION_SCENARIOS = [
   }, (c) => {
     c.elect(1);
     c.put("x", "0");
+    c.settle();
     // (a) Node 1 has an entry on node 2 only.
     c.partition([1, 2], [3, 4, 5]);
     c.beginPut("x", "old", { at: 1 });

@@ -101,6 +101,7 @@ export const VOTE_SCENARIOS = [
     for (const [turn, node] of [1, 2, 3, 1].entries()) {
       c.elect(node);
       c.put("x", `turn ${turn}`, { at: node });
+      c.settle();
     }
     c.expectSame("x", c.get("x"), "turn 3");
   }),
