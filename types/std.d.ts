@@ -77,3 +77,19 @@ declare module "@std/cli/parse-args" {
 declare module "@std/toml" {
   export function parse(text: string): Record<string, unknown>;
 }
+
+declare module "cli-progress" {
+  export interface BarOptions {
+    format?: string;
+    barCompleteChar?: string;
+    barIncompleteChar?: string;
+    clearOnComplete?: boolean;
+    hideCursor?: boolean;
+  }
+  export class SingleBar {
+    constructor(options: BarOptions);
+    start(total: number, value: number, payload?: Record<string, unknown>): void;
+    update(value: number, payload?: Record<string, unknown>): void;
+    stop(): void;
+  }
+}

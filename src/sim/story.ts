@@ -31,13 +31,14 @@ const JUDGED_AT_THE_END: ReadonlySet<InvariantName> = new Set<InvariantName>([
 /** What stays when there is too much, from the first to the last to go. */
 const WEIGHTS: Readonly<Record<TraceKind, number>> = {
   note: 0,
-  message: 1,
-  lost: 2,
-  client: 3,
-  log: 4,
-  role: 5,
-  life: 6,
-  fault: 7,
+  commit: 1,
+  message: 2,
+  lost: 3,
+  client: 4,
+  log: 5,
+  role: 6,
+  life: 7,
+  fault: 8,
 };
 
 /** The story of `result`, which ended in `failure` and was recorded: one line per entry. */
@@ -76,7 +77,9 @@ function eventful(lines: readonly TraceLine[], failure: Failure): TraceLine[] {
   const lastSaid = new Map<string, string>();
   let repeated = "";
   let previous = "";
-  return lines.filter(({ atMs, kind, text }) => {
+  // A message is noted when it is decided, at the time at which it leaves, after the disk.
+  const inOrder = [...lines].sort((a, b) => a.atMs - b.atMs);
+  return inOrder.filter(({ atMs, kind, text }) => {
     const stamped = `${atMs} ${text}`;
     if (stamped === previous) return false; // the fault, and the node that it befell
     previous = stamped;

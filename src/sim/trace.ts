@@ -12,8 +12,10 @@ export type TraceKind =
   | "life"
   /** A node changes its role. */
   | "role"
-  /** A log is cut, or committed further. */
+  /** Entries are removed from a log. */
   | "log"
+  /** Entries are committed. */
+  | "commit"
   /** Between nodes. */
   | "message"
   /** A message between nodes that did not arrive. */

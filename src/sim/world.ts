@@ -355,7 +355,7 @@ export class World implements MachineWorld, ClientWorld {
 const KIND_OF_EVENT: { readonly [Kind in RaftEvent["kind"]]?: TraceKind } = {
   role: "role",
   truncated: "log",
-  committed: "log",
+  committed: "commit",
 };
 
 /** The message after a way through bytes. */

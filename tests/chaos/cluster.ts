@@ -185,9 +185,10 @@ export class TestCluster implements AsyncDisposable {
     await Deno.remove(this.directory, { recursive: true });
   }
 
-  /** For a test program that exits in the middle: its nodes must not go on without it. */
+  /** For a test program that exits in the middle: its nodes must not go on without it, nor its files stay. */
   readonly #killAllNow = (): void => {
     for (const node of this.nodes) void node.kill();
+    Deno.removeSync(this.directory, { recursive: true });
   };
 
   /** The addresses in the configuration of node `id`: its own is real, those of its peers are its links'. */

@@ -141,7 +141,8 @@ function settingsOf(args: string[]): Settings | undefined {
   return isRight ? { minutes, seed, nodeCount } : undefined;
 }
 
-// Ending in the middle runs the clusters' own cleaning up (their nodes are children that would go on).
-for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => Deno.exit(130));
-
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) {
+  // An exit in the middle still ends the nodes: they are children that would go on without us.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => Deno.exit(130));
+  Deno.exit(await main());
+}

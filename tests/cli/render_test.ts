@@ -6,10 +6,11 @@ import { jsonOf, keyJsonOf, lineOf } from "../../src/cli/render.ts";
 function bytesOfLine(line: string): Uint8Array {
   const encoder = new TextEncoder();
   const parts = line.match(/\\x[0-9a-f]{2}|\\[\\ntr]|[^\\]+/gs) ?? [];
-  const plain: Readonly<Record<string, number>> = { "\\\\": 0x5c, "\\n": 0x0a, "\\t": 0x09, "\\r": 0x0d };
+  const plain = new Map(Object.entries({ "\\\\": 0x5c, "\\n": 0x0a, "\\t": 0x09, "\\r": 0x0d }));
   return Uint8Array.from(parts.flatMap((part) => {
     if (part.startsWith("\\x")) return [parseInt(part.slice(2), 16)];
-    return plain[part] === undefined ? [...encoder.encode(part)] : [plain[part]];
+    const byte = plain.get(part);
+    return byte === undefined ? [...encoder.encode(part)] : [byte];
   }));
 }
 
