@@ -55,7 +55,11 @@ export async function runSim(given: Arguments, io: CliIo): Promise<number> {
 
 function headOf(options: SimOptions): string {
   const { firstSeed, seeds, nodes, mutant, scenario } = options;
-  const lines = [seeds === 1 ? `seed ${firstSeed}` : `up to ${seeds} seeds from ${firstSeed}`];
+  const lines = [
+    seeds === 1
+      ? `seed ${firstSeed}`
+      : `${mutant === undefined ? "" : "up to "}${seeds} seeds from ${firstSeed}`,
+  ];
   if (nodes !== undefined) lines[0] += `, ${nodes} ${nodes === 1 ? "node" : "nodes"}`;
   if (mutant !== undefined) lines.push(`bug ${mutant.name}: ${mutant.summary} (${mutant.origin})`);
   if (scenario !== undefined) {

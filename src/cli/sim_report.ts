@@ -101,26 +101,29 @@ export function mutantTable(verdicts: readonly MutantVerdict[], isColourful: boo
 }
 
 function faultTable(tally: Tally, isColourful: boolean): string {
-  const faults = Object.entries(tally.faults).filter(([, count]) => count > 0).sort(([a], [b]) =>
-    a < b ? -1 : 1
-  );
+  const faults = Object.entries(tally.faults).filter(([, count]) => count > 0)
+    .map(([kind, count]) => [FAULT_NAMES[kind] ?? kind, count] as const)
+    .sort(([a], [b]) => a < b ? -1 : 1);
   if (faults.length === 0) return "no faults were injected";
   const table = new Table({
     head: Array.from({ length: FAULT_COLUMNS }, () => ["fault", "times"]).flat(),
     style: styleOf(isColourful),
     colAligns: Array.from({ length: FAULT_COLUMNS }, () => ["left", "right"] as const).flat(),
+    chars: NO_LINES_BETWEEN_ROWS,
   });
   const height = Math.ceil(faults.length / FAULT_COLUMNS);
   for (let row = 0; row < height; row++) {
     const cells: string[] = [];
     for (let column = 0; column < FAULT_COLUMNS; column++) {
-      const [kind, count] = faults[column * height + row] ?? ["", undefined];
-      cells.push(FAULT_NAMES[kind] ?? kind, count === undefined ? "" : whole(count));
+      const [name, count] = faults[column * height + row] ?? ["", undefined];
+      cells.push(name, count === undefined ? "" : whole(count));
     }
     table.push(cells);
   }
   return table.toString();
 }
+
+const NO_LINES_BETWEEN_ROWS = { mid: "", "left-mid": "", "mid-mid": "", "right-mid": "" };
 
 /** What happens to single messages counts beside what happens to links. */
 const FAULT_NAMES: Readonly<Record<string, string>> = {

@@ -41,7 +41,7 @@ export interface WorldOptions {
 }
 
 /** Many times what the busiest cluster of the drawn settings does. */
-const MAX_EVENTS_PER_SECOND = 20_000;
+const MAX_EVENTS_PER_SECOND = 200_000;
 
 /** A message between nodes that is about to enter the network. */
 export interface Letter {

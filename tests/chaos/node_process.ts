@@ -179,7 +179,10 @@ export class NodeProcess {
     running.isReady.reject(new Error(`node ${this.id} ended with ${code} instead of starting`));
     // Nobody may be waiting any more: the node had started long ago.
     running.isReady.promise.catch(() => {});
-    if (!this.#isEndExpected) this.#onSurprise(`node ${this.id} ended by itself with exit code ${code}`);
+    if (this.#isEndExpected) return;
+    // A node ends with 0 only when it is told to: not by us, so look for another user of this machine.
+    const hint = code === 0 ? " (a signal from someone else?)" : "";
+    this.#onSurprise(`node ${this.id} ended by itself with exit code ${code}${hint}`);
   }
 
   async #keepLog(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {

