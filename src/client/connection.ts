@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { concat } from "@std/bytes";
 import {
   type ClientRequest,
   type ClientResponse,
@@ -123,7 +124,7 @@ export class Connection {
   async #write(stream: ByteStream): Promise<void> {
     try {
       while (this.#unsent.length > 0 && !this.#isClosed) {
-        const bytes = joined(this.#unsent);
+        const bytes = concat(this.#unsent);
         this.#unsent = [];
         this.#sentUpTo = this.#lastNumber;
         for (let offset = 0; offset < bytes.length;) {
@@ -217,17 +218,6 @@ export class Connection {
   #unansweredOf(waiting: Waiting, reason: string): Outcome {
     return { kind: waiting.number <= this.#sentUpTo ? "unanswered" : "unreachable", reason };
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1 && parts[0] !== undefined) return parts[0];
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
 }
 
 /** "Connection refused (os error 111)" → "connection refused". */

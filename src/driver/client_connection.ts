@@ -4,8 +4,9 @@
  *
  * @module
  */
+import { concat } from "@std/bytes";
 import { TrackedConnection } from "./connection_table.ts";
-import { closeQuietly, joined, writeAll } from "./sockets.ts";
+import { closeQuietly, writeAll } from "./sockets.ts";
 
 /** Requests of one connection that may be under way at once. */
 const MAX_IN_FLIGHT = 4_096;
@@ -99,7 +100,7 @@ export class ClientConnection extends TrackedConnection {
     this.#answers = this.#answers.slice(finished);
     this.#inFlight -= finished;
     if (this.#inFlight < MAX_IN_FLIGHT) this.#wake(this.#onRoom);
-    return joined(frames);
+    return concat(frames);
   }
 
   #wake(waiting: (() => void)[]): void {

@@ -8,7 +8,8 @@
  *
  * @module
  */
-import { closeQuietly, joined, writeAll } from "./sockets.ts";
+import { concat } from "@std/bytes";
+import { closeQuietly, writeAll } from "./sockets.ts";
 
 /** Bounds and pauses of a link. */
 export interface PeerLinkOptions {
@@ -79,7 +80,7 @@ export class PeerLink {
 
   async #sendWhileQueued(connection: Deno.TcpConn): Promise<void> {
     do {
-      while (this.#queue.length > 0) await this.#write(connection, joined(this.#takeQueue()));
+      while (this.#queue.length > 0) await this.#write(connection, concat(this.#takeQueue()));
     } while (await this.#linger());
   }
 

@@ -59,18 +59,6 @@ export function closeQuietly(resource: { close(): void }): void {
   }
 }
 
-/** Joins byte arrays; a single one is returned as it is. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1 && parts[0] !== undefined) return parts[0];
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
-}
-
 /** Whether the other side, or a sweep, closed the connection: nothing that anyone here did wrong. */
 export function isSocketError(error: unknown): boolean {
   return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||

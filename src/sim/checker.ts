@@ -43,7 +43,8 @@ export class Checker {
   readonly #quorum: number;
   readonly #nodes = new Map<NodeId, NodeMemory>();
   readonly #leaders = new Map<number, NodeId>();
-  readonly #votes = new Map<string, NodeId>();
+  /** By term and node. */
+  readonly #votes = new Map<number, NodeId>();
   /** By term and index: the entry, and the term of the one before it. */
   readonly #entries = new Map<number, { readonly entry: Entry; readonly prevTerm: number }>();
   readonly #committed: Committed[] = [];
@@ -207,7 +208,7 @@ export class Checker {
     if (result === undefined || result.kind === "stale" || result.kind === "invalid") return;
     if (result.index !== entry.index) return; // answered from the session: not executed now
     const { clientId, sequence } = decodeCommand(entry.data);
-    const write = `${clientId}/${sequence}`;
+    const write = `${clientId.toHex()}/${sequence}`;
     const before = this.#executedAt.get(write);
     if (before !== undefined) {
       throw new Violation(
@@ -226,7 +227,7 @@ export class Checker {
   ): void {
     const entry = this.appliedAt(index);
     const command = entry === undefined || entry.kind !== "command" ? undefined : decodeCommand(entry.data);
-    if (command?.sequence === write.sequence && `${command.clientId}` === `${write.clientId}`) return;
+    if (command?.sequence === write.sequence && isSameBytes(command.clientId, write.clientId)) return;
     throw new Violation(
       "acknowledged-is-committed",
       `node ${node} says that write ${write.sequence} of a client is done at entry ${index}, which is not that write`,
@@ -306,7 +307,7 @@ export class Checker {
 
   #checkVote(node: NodeId, term: number, votedFor: NodeId): void {
     if (votedFor === 0) return;
-    const key = `${node}/${term}`;
+    const key = term * 1024 + node;
     const before = this.#votes.get(key);
     if (before === undefined) {
       this.#votes.set(key, votedFor);
@@ -394,6 +395,12 @@ export class Checker {
 function isSameEntry(a: Entry, b: Entry | undefined): boolean {
   if (a === b) return true;
   if (b === undefined || a.index !== b.index || a.term !== b.term || a.kind !== b.kind) return false;
-  if (a.data === b.data) return true;
-  return a.data.length === b.data.length && a.data.every((byte, i) => byte === b.data[i]);
+  return isSameBytes(a.data, b.data);
+}
+
+function isSameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -75,8 +75,8 @@ export class Machine {
   #failNext: "sync" | "append" | undefined;
   /** Whether the world has decided when this machine starts again. */
   isRestartDue = false;
-  /** Requests of peers that came with the present inputs and are not answered yet: sender and kind. */
-  #unanswered = new Map<string, number>();
+  /** Requests of peers that came with the present inputs and are not answered yet, as `exchangeOf()` has them. */
+  readonly #unanswered = new Set<number>();
 
   constructor(id: NodeId, world: MachineWorld, random: Random, diskRandom: Random) {
     this.id = id;
@@ -168,8 +168,9 @@ export class Machine {
   wipe(): void {
     this.#die();
     this.disk.wipe();
-    this.#state = "wiped";
-    this.#world.tell(this.id, 4, () => "loses its disk, and stays away");
+    const returns = this.#world.mutant?.returnsAfterWipe ?? false;
+    if (!returns) this.#state = "wiped";
+    this.#world.tell(this.id, 4, () => `loses its disk, and ${returns ? "gets an empty one" : "stays away"}`);
   }
 
   /** Takes nothing in for a while (a stopped process, a long pause for garbage). */
@@ -230,7 +231,7 @@ export class Machine {
   receive(from: NodeId, message: PeerMessage): void {
     if (!this.isUp) return;
     this.handle((replica) => {
-      if (message.type.endsWith("Request")) this.#expectAnswer(from, message.type);
+      if (isRequest(message.type)) this.#unanswered.add(exchangeOf(from, message.type));
       const { receive } = this.#hooks;
       const taken = receive === undefined ? message : receive(message, from, replica.view());
       if (taken !== undefined) replica.receive(from, taken);
@@ -358,13 +359,11 @@ export class Machine {
   }
 
   #send(to: NodeId, message: PeerMessage): void {
-    const view = this.view();
     const { send } = this.#hooks;
+    const view = send === undefined ? undefined : this.view();
     const sent = send === undefined || view === undefined ? message : send(message, to, view);
     if (sent === undefined) return;
-    if (sent.type.endsWith("Response")) {
-      this.#unanswered.delete(`${to} ${sent.type.replace("Response", "Request")}`);
-    }
+    if (!isRequest(sent.type)) this.#unanswered.delete(exchangeOf(to, sent.type));
     this.#world.checker.onSend(this.id, to, sent);
     this.#world.send(this.id, to, sent, this.#departMs());
   }
@@ -381,19 +380,15 @@ export class Machine {
     }
     if (event.kind === "leader") this.#world.checker.onLeader(this.id, event.term, event.leader);
     // A request that is ignored, because no correct node sends such a thing, needs no answer.
-    if (event.kind === "ignored") this.#unanswered.delete(`${event.from} ${event.type}`);
+    if (event.kind === "ignored") this.#unanswered.delete(exchangeOf(event.from, event.type));
     this.#world.onEvent(this.id, event);
   }
 
-  #expectAnswer(from: NodeId, type: string): void {
-    this.#unanswered.set(`${from} ${type}`, this.#world.queue.nowMs);
-  }
-
   #checkAnswered(): void {
-    for (const request of this.#unanswered.keys()) {
+    for (const exchange of this.#unanswered) {
       throw new Violation(
         "requests-are-answered",
-        `node ${this.id} left unanswered (sender, kind): ${request}`,
+        `node ${this.id} left unanswered: ${EXCHANGES[exchange % 4]} of node ${Math.floor(exchange / 4)}`,
       );
     }
   }
@@ -477,4 +472,25 @@ export class Machine {
 function crashOf(node: NodeId, error: unknown): Violation {
   const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return new Violation("no-crash", `node ${node} failed with ${detail}`);
+}
+
+const EXCHANGES = ["PreVoteRequest", "RequestVoteRequest", "AppendEntriesRequest"] as const;
+
+/** A request of `peer`, or the answer to it, as a number: it is asked for with every message. */
+function exchangeOf(peer: NodeId, type: PeerMessage["type"]): number {
+  switch (type) {
+    case "PreVoteRequest":
+    case "PreVoteResponse":
+      return peer * 4;
+    case "RequestVoteRequest":
+    case "RequestVoteResponse":
+      return peer * 4 + 1;
+    case "AppendEntriesRequest":
+    case "AppendEntriesResponse":
+      return peer * 4 + 2;
+  }
+}
+
+function isRequest(type: PeerMessage["type"]): boolean {
+  return type === "AppendEntriesRequest" || type === "RequestVoteRequest" || type === "PreVoteRequest";
 }

@@ -24,6 +24,8 @@ export interface Mutant {
   readonly hooks?: (node: NodeId) => MutantHooks;
   /** Whether a sync lies: returns without having made anything durable. */
   readonly lyingSync?: boolean;
+  /** Whether a machine with a new, empty disk starts again as if nothing had happened. */
+  readonly returnsAfterWipe?: boolean;
   /** What to change in the settings drawn from a seed, so that the bug has its occasion. */
   readonly settings?: SettingsOverride;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Mutant } from "../mutant.ts";
+import { FIGURE_8 } from "./occasions.ts";
 
 const LAGGING = { partition: 20, kill: 20, powerCut: 20 } as const;
 
@@ -105,7 +106,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     summary: "entries of earlier terms are committed by counting replicas",
     origin: "Figure 8",
     rules: { mayCommit: (entryTerm) => entryTerm > 0 },
-    settings: { nodes: 5, faults: { partition: 20, kill: 20, powerCut: 20 }, network: { loss: 0.2 } },
+    settings: FIGURE_8,
   },
   {
     name: "commits-on-one",

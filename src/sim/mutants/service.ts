@@ -5,6 +5,7 @@
  */
 import { type Command, Sessions, Store, type WriteResult } from "../../kv/mod.ts";
 import type { Mutant } from "../mutant.ts";
+import { BUSY_CLIENTS } from "./occasions.ts";
 
 /** Remembers nobody: every retry is a new write. */
 class NoSessions extends Sessions {
@@ -43,7 +44,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     summary: "a leader answers reads without asking whether it still leads",
     origin: "etcd #20418; the paused leader",
     rules: { readConfirmed: () => true },
-    settings: { faults: { partition: 20, pause: 15 }, thinkMs: 50 },
+    settings: { ...BUSY_CLIENTS, keys: 1, safetyMs: 20_000, faults: { partition: 40, pause: 15 } },
   },
   {
     name: "reads-before-own-commit",

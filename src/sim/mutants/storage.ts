@@ -63,4 +63,11 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     }),
     settings: { faults: { kill: 20 } },
   },
+  {
+    name: "wiped-node-returns",
+    summary: "a node whose disk was replaced comes back under its id, and has forgotten its votes",
+    origin: "etcd: a member with an empty directory must be replaced, not restarted",
+    returnsAfterWipe: true,
+    settings: { faults: { wipe: 10 } },
+  },
 ];

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Mutant } from "../mutant.ts";
+import { BUSY_CLIENTS } from "./occasions.ts";
 
 export const VOTE_MUTANTS: readonly Mutant[] = [
   {
@@ -43,7 +44,14 @@ export const VOTE_MUTANTS: readonly Mutant[] = [
       isUpToDate: (candidate, own) =>
         candidate.lastLogTerm >= own.lastLogTerm && candidate.lastLogIndex >= own.lastLogIndex,
     },
-    settings: { nodes: 3, faults: { powerCut: 20, kill: 20, partition: 20 } },
+    // The last two nodes are one that led alone, with a long tail, and one that led later but not for long: neither
+    // may win. They must be apart when all is healed, for the later leader would bring the other up to date.
+    settings: {
+      ...BUSY_CLIENTS,
+      nodes: 3,
+      safetyMs: 12_000,
+      faults: { partition: 60, kill: 30, oneWay: 20, powerCut: 20 },
+    },
   },
   {
     name: "vote-ignores-log",
@@ -56,6 +64,13 @@ export const VOTE_MUTANTS: readonly Mutant[] = [
     summary: "the longer log wins, whatever its terms",
     origin: "chelseatroy #26",
     rules: { isUpToDate: (candidate, own) => candidate.lastLogIndex >= own.lastLogIndex },
+    // A leader without followers collects a long tail, and then beats one that has committed less.
+    settings: {
+      ...BUSY_CLIENTS,
+      nodes: 3,
+      safetyMs: 20_000,
+      faults: { partition: 60, kill: 20, oneWay: 20 },
+    },
   },
   {
     name: "vote-carried-over",
@@ -82,7 +97,23 @@ export const VOTE_MUTANTS: readonly Mutant[] = [
     summary: "replies to requests of an earlier term count in this one",
     origin: "what an answer without its term invites",
     rules: { countsForTerm: () => true },
-    settings: { network: { duplicate: 0.4, replayUpToMs: 5_000, straggle: 0.2, straggleUpToMs: 3_000 } },
+    // Two candidates must meet in one term, so the timeouts lie close together and answers are slow and late.
+    settings: {
+      nodes: 3,
+      thinkMs: 200,
+      safetyMs: 20_000,
+      heartbeatMs: 50,
+      electionTimeoutMs: { min: 300, max: 330 },
+      maxInflightAppends: 4,
+      network: {
+        meanDelayMs: 20,
+        duplicate: 0.5,
+        replayUpToMs: 3_000,
+        straggle: 0.3,
+        straggleUpToMs: 1_000,
+      },
+      faults: { partition: 60, kill: 20 },
+    },
   },
   {
     name: "candidate-deaf-to-leader",

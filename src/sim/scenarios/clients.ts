@@ -38,10 +38,11 @@ export const CLIENT_SCENARIOS = [
     c.elect(1);
     c.put("x", "old");
     c.settle();
-    const late = c.hold((message, _from, to) => message.type === "AppendEntriesResponse" && to === 1);
+    const late = c.hold((message, _from, to) =>
+      to === 1 && message.type === "AppendEntriesResponse" && message.readRound > 0
+    );
     const first = c.beginGet("x", { at: 1 });
-    c.advance(5);
-    c.expect("answers to the first round are under way", late.count > 0);
+    c.until("answers to the first round are under way", () => late.count === 2);
     late.close();
     c.elect(2);
     c.elect(1);

@@ -75,6 +75,7 @@ export const REPLICATION_SCENARIOS = [
   }, (c) => {
     c.elect(1);
     c.put("x", "1");
+    c.settle();
     c.crash(2);
     const late = c.hold((message, _from, to) => to === 3 && hasEntries(message));
     c.beginPut("x", "2", { at: 1 });
