@@ -152,9 +152,9 @@ export function sentenceOfFault(fault: Fault): string {
     case "pause":
       return `node ${fault.node} pauses for ${Math.round(fault.forMs)} ms`;
     case "clockStep":
-      return `the clock of node ${fault.node} jumps by ${Math.round(fault.byMs)} ms`;
+      return `node ${fault.node} sees its clock jump by ${Math.round(fault.byMs)} ms`;
     case "clockDrift":
-      return `the clock of node ${fault.node} runs at ${fault.rate} times the true speed`;
+      return `node ${fault.node} has a clock that runs at ${fault.rate.toFixed(2)} times the true speed`;
     case "diskStall":
       return fault.upToMs === 0
         ? `the disk of node ${fault.node} is fast again`

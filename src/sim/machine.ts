@@ -13,13 +13,16 @@ import { type DurableLog, Replica } from "../replica/mod.ts";
 import { DataDirectory } from "../storage/data_directory.ts";
 import { StorageError } from "../storage/errors.ts";
 import { FileSystemError } from "../storage/file_system.ts";
+import { AnswerWatch } from "./answer_watch.ts";
 import type { Checker } from "./checker.ts";
 import { type DiskOperation, SimDisk } from "./disk.ts";
 import type { EventQueue } from "./event_queue.ts";
+import { LocalClock } from "./local_clock.ts";
 import type { Mutant, MutantHooks } from "./mutant.ts";
 import type { Random } from "./random.ts";
 import type { Settings } from "./settings.ts";
 import { Violation } from "./violation.ts";
+import { watchedLog } from "./watched_log.ts";
 
 /** Where a machine's directory is, on its own disk. */
 export const DATA_PATH = "/data";
@@ -60,10 +63,6 @@ export class Machine {
   #directory: DataDirectory | undefined;
   /** Counts the processes: what was meant for an earlier one is dropped. */
   #life = 0;
-  /** Local time is `#localAnchor + (now - #anchor) * #rate`. */
-  #anchorMs = 0;
-  #localAnchorMs = 0;
-  #rate = 1;
   /** The process takes nothing in before this time. */
   #blockedUntilMs = 0;
   #waiting: ((replica: Replica) => void)[] = [];
@@ -75,13 +74,14 @@ export class Machine {
   #failNext: "sync" | "append" | undefined;
   /** Whether the world has decided when this machine starts again. */
   isRestartDue = false;
-  /** Requests of peers that came with the present inputs and are not answered yet, as `exchangeOf()` has them. */
-  readonly #unanswered = new Set<number>();
+  readonly #answers = new AnswerWatch();
+  readonly #clock: LocalClock;
 
   constructor(id: NodeId, world: MachineWorld, random: Random, diskRandom: Random) {
     this.id = id;
     this.#world = world;
     this.#random = random;
+    this.#clock = new LocalClock(world.queue);
     this.#hooks = world.mutant?.hooks?.(id) ?? {};
     this.disk = new SimDisk({
       random: diskRandom.next,
@@ -130,7 +130,10 @@ export class Machine {
     world.checker.onStart(this.id, recovered);
     this.#state = "up";
     this.#life++;
-    this.#replica = this.#makeReplica({ ...this.#watched(log), recovered });
+    this.#replica = this.#makeReplica({
+      ...watchedLog(this.id, log, world.checker, this.#hooks, () => this.#elapsedMs += SYNC_MS),
+      recovered,
+    });
     world.tell(this.id, 1, () => {
       const { currentTerm, votedFor } = recovered.hardState;
       const cut = log.report.cutBytes > 0 ? `, after cutting a torn tail of ${log.report.cutBytes} B` : "";
@@ -215,14 +218,14 @@ export class Machine {
 
   /** Its clock jumps. */
   stepClock(byMs: number): void {
-    this.#setClock(this.#localMs() + byMs, this.#rate);
+    this.#setClock(this.#clock.nowMs + byMs, this.#clock.rate);
     this.#world.tell(this.id, 6, () => `sees its clock jump by ${Math.round(byMs)} ms`);
   }
 
   /** Its clock runs at `rate` times the true speed from now on. */
   setClockRate(rate: number): void {
-    if (rate === this.#rate) return;
-    this.#setClock(this.#localMs(), rate);
+    if (rate === this.#clock.rate) return;
+    this.#setClock(this.#clock.nowMs, rate);
     this.#world.tell(this.id, 7, () => `has a clock that runs at ${rate.toFixed(2)} times the true speed`);
   }
 
@@ -231,7 +234,7 @@ export class Machine {
   receive(from: NodeId, message: PeerMessage): void {
     if (!this.isUp) return;
     this.handle((replica) => {
-      if (isRequest(message.type)) this.#unanswered.add(exchangeOf(from, message.type));
+      this.#answers.received(from, message);
       const { receive } = this.#hooks;
       const taken = receive === undefined ? message : receive(message, from, replica.view());
       if (taken !== undefined) replica.receive(from, taken);
@@ -274,15 +277,15 @@ export class Machine {
     const inputs = this.#waiting;
     this.#waiting = [];
     this.#elapsedMs = 0;
-    this.#unanswered.clear();
+    this.#answers.begin();
     try {
-      replica.advance(this.#localMs());
+      replica.advance(this.#clock.nowMs);
       for (const input of inputs) input(replica);
       replica.flush();
     } catch (error) {
       return this.#failWhileRunning(error);
     }
-    this.#checkAnswered();
+    this.#answers.end(this.id);
     this.#world.checker.afterStep(this.id, replica.view());
     this.#blockedUntilMs = Math.max(this.#blockedUntilMs, this.#world.queue.nowMs + this.#elapsedMs);
     this.#scheduleWake(replica);
@@ -291,7 +294,7 @@ export class Machine {
   #scheduleWake(replica: Replica): void {
     const { queue } = this.#world;
     // A little late, as timers are: rounded the other way, a deadline would be met just before it is due, for ever.
-    const atMs = Math.max(this.#trueMs(replica.nextWakeMs()) + TIMER_LATE_MS, this.#blockedUntilMs);
+    const atMs = Math.max(this.#clock.trueMs(replica.nextWakeMs()) + TIMER_LATE_MS, this.#blockedUntilMs);
     // A deadline that moved away is met early once, as the real timer does.
     if (atMs >= this.#wakeAtMs && this.#wakeAtMs > queue.nowMs) return;
     this.#wakeAtMs = atMs;
@@ -332,30 +335,8 @@ export class Machine {
         tell: (event) => this.#onEvent(event),
         applied: (entry, result) => this.#onApplied(entry, result),
       },
-      this.#localMs(),
+      this.#clock.nowMs,
     );
-  }
-
-  /** The log, with a checker and a mutant looking on. */
-  #watched(log: DurableLog): DurableLog {
-    const { checker } = this.#world;
-    const hooks = this.#hooks;
-    let written: Persist[] = [];
-    return {
-      recovered: log.recovered,
-      append: (persist) => {
-        const changed = hooks.persist?.(persist) ?? persist;
-        log.append(changed);
-        written.push(changed);
-      },
-      sync: () => {
-        if (written.some((persist) => hooks.skipsSync?.(persist) ?? false)) return;
-        this.#elapsedMs += SYNC_MS;
-        log.sync();
-        for (const persist of written) checker.onDurable(this.id, persist);
-        written = [];
-      },
-    };
   }
 
   #send(to: NodeId, message: PeerMessage): void {
@@ -363,7 +344,7 @@ export class Machine {
     const view = send === undefined ? undefined : this.view();
     const sent = send === undefined || view === undefined ? message : send(message, to, view);
     if (sent === undefined) return;
-    if (!isRequest(sent.type)) this.#unanswered.delete(exchangeOf(to, sent.type));
+    this.#answers.sent(to, sent);
     this.#world.checker.onSend(this.id, to, sent);
     this.#world.send(this.id, to, sent, this.#departMs());
   }
@@ -379,18 +360,8 @@ export class Machine {
       this.#world.checker.onTruncated(this.id, event.after, view);
     }
     if (event.kind === "leader") this.#world.checker.onLeader(this.id, event.term, event.leader);
-    // A request that is ignored, because no correct node sends such a thing, needs no answer.
-    if (event.kind === "ignored") this.#unanswered.delete(exchangeOf(event.from, event.type));
+    if (event.kind === "ignored") this.#answers.ignored(event.from, event.type);
     this.#world.onEvent(this.id, event);
-  }
-
-  #checkAnswered(): void {
-    for (const exchange of this.#unanswered) {
-      throw new Violation(
-        "requests-are-answered",
-        `node ${this.id} left unanswered: ${EXCHANGES[exchange % 4]} of node ${Math.floor(exchange / 4)}`,
-      );
-    }
   }
 
   #beforeOperation(operation: DiskOperation, path: string): void {
@@ -451,18 +422,8 @@ export class Machine {
     return this.#world.queue.nowMs + this.#elapsedMs;
   }
 
-  #localMs(): number {
-    return this.#localAnchorMs + (this.#world.queue.nowMs - this.#anchorMs) * this.#rate;
-  }
-
-  #trueMs(localMs: number): number {
-    return this.#anchorMs + (localMs - this.#localAnchorMs) / this.#rate;
-  }
-
   #setClock(localMs: number, rate: number): void {
-    this.#anchorMs = this.#world.queue.nowMs;
-    this.#localAnchorMs = localMs;
-    this.#rate = rate;
+    this.#clock.set(localMs, rate);
     if (this.#replica === undefined) return;
     this.#wakeAtMs = Infinity;
     this.handle(() => {});
@@ -472,25 +433,4 @@ export class Machine {
 function crashOf(node: NodeId, error: unknown): Violation {
   const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return new Violation("no-crash", `node ${node} failed with ${detail}`);
-}
-
-const EXCHANGES = ["PreVoteRequest", "RequestVoteRequest", "AppendEntriesRequest"] as const;
-
-/** A request of `peer`, or the answer to it, as a number: it is asked for with every message. */
-function exchangeOf(peer: NodeId, type: PeerMessage["type"]): number {
-  switch (type) {
-    case "PreVoteRequest":
-    case "PreVoteResponse":
-      return peer * 4;
-    case "RequestVoteRequest":
-    case "RequestVoteResponse":
-      return peer * 4 + 1;
-    case "AppendEntriesRequest":
-    case "AppendEntriesResponse":
-      return peer * 4 + 2;
-  }
-}
-
-function isRequest(type: PeerMessage["type"]): boolean {
-  return type === "AppendEntriesRequest" || type === "RequestVoteRequest" || type === "PreVoteRequest";
 }

@@ -129,8 +129,9 @@ export function livenessPhase(world: World, random: Random): void {
     }
     world.advance(LIVENESS_STEP_MS);
   }
-  readAll(world);
+  // At this very moment: a write that was held up in the network may be applied later, and is then on its way.
   checkDurability(world, core);
+  readAll(world);
 }
 
 function isConverged(world: World, core: readonly NodeId[]): boolean {

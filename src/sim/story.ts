@@ -21,30 +21,26 @@ const CLIENT_PROMISES: ReadonlySet<InvariantName> = new Set<InvariantName>([
   "expectation",
 ]);
 
-/** Promises that are judged when all is over: the last lines before the end have nothing to do with it. */
-const JUDGED_AT_THE_END: ReadonlySet<InvariantName> = new Set<InvariantName>([
-  "linearizability",
-  "durability",
-  "determinism",
-]);
+/** Promises that are judged when all is over: the last lines before that have nothing to do with it. */
+const IS_JUDGED_LATER: ReadonlySet<InvariantName> = new Set<InvariantName>(["durability", "determinism"]);
 
 /** What stays when there is too much, from the first to the last to go. */
 const WEIGHTS: Readonly<Record<TraceKind, number>> = {
   note: 0,
   commit: 1,
   message: 2,
-  lost: 3,
-  client: 4,
-  log: 5,
-  role: 6,
-  life: 7,
-  fault: 8,
+  lost: 2,
+  client: 3,
+  log: 4,
+  role: 5,
+  life: 6,
+  fault: 7,
 };
 
 /** The story of `result`, which ended in `failure` and was recorded: one line per entry. */
 export function storyOf(result: RunResult, failure: Failure): string[] {
   const { nodes, clients } = result.settings;
-  const told = chosen(eventful(result.lines, failure), failure);
+  const told = chosen(upToTheCulprit(eventful(result.lines, failure), failure), failure);
   return [
     `${nodes} nodes, ${clients} ${clients === 1 ? "client" : "clients"}, seed ${result.seed}.`,
     ...told,
@@ -107,6 +103,15 @@ function eventful(lines: readonly TraceLine[], failure: Failure): TraceLine[] {
   });
 }
 
+/** Without what came after the answer that does not fit, where the failure names one. */
+function upToTheCulprit(lines: TraceLine[], { invariant, detail }: Failure): TraceLine[] {
+  const [, client, value] = /does not fit:\n *client (\d+) got (".*?"|nothing)/.exec(detail) ?? [];
+  if (invariant !== "linearizability" || value === undefined) return lines;
+  const answer = `to client ${client}: ${value === "nothing" ? "no such key (" : `the value is ${value} `}`;
+  const culprit = lines.findLastIndex(({ kind, text }) => kind === "client" && text.includes(answer));
+  return culprit < 0 ? lines : lines.slice(0, culprit + 1);
+}
+
 /** So many letters after "node 1 to node 2: " tell a heartbeat from a vote. */
 const WORDS_OF_KIND = 6;
 
@@ -117,7 +122,7 @@ function keyOf(detail: string): string | undefined {
 
 /** At most `MAX_LINES`: the last ones, and of the others the weightiest. Gaps are marked. */
 function chosen(lines: readonly TraceLine[], failure: Failure): string[] {
-  const lastCount = JUDGED_AT_THE_END.has(failure.invariant) ? 0 : MAX_LAST_LINES;
+  const lastCount = IS_JUDGED_LATER.has(failure.invariant) ? 0 : MAX_LAST_LINES;
   const firstOfLast = Math.max(0, lines.length - lastCount);
   const kept = new Set<number>();
   for (let i = firstOfLast; i < lines.length; i++) kept.add(i);
