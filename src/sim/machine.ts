@@ -8,7 +8,7 @@
  */
 import type { ClientRequest, ClientResponse, Entry, PeerMessage } from "../../packraft/mod.ts";
 import type { WriteResult } from "../kv/mod.ts";
-import { type NodeId, type Persist, RAFT_RULES, type RaftEvent, type RaftView } from "../raft/mod.ts";
+import { type NodeId, RAFT_RULES, type RaftEvent, type RaftView } from "../raft/mod.ts";
 import { type DurableLog, Replica } from "../replica/mod.ts";
 import { DataDirectory } from "../storage/data_directory.ts";
 import { StorageError } from "../storage/errors.ts";
