@@ -11,7 +11,7 @@ const PAUSE_MS = 50;
  * again after a pause: the listener must outlive a flood.
  */
 export async function acceptAll(
-  listener: Deno.TcpListener,
+  listener: Pick<Deno.TcpListener, "accept">,
   serve: (connection: Deno.TcpConn) => void,
   onTrouble: (error: Error) => void,
 ): Promise<void> {

@@ -71,8 +71,12 @@ export class ClientConnection extends TrackedConnection {
 
   async #write(): Promise<void> {
     try {
-      while (this.#answers.length > 0) await writeAll(this.connection, this.#takeFrames());
+      while (this.#answers.length > 0) {
+        this.offered();
+        await writeAll(this.connection, this.#takeFrames(), () => this.offered());
+      }
       this.#isWriting = false;
+      this.taken();
       this.#wake(this.#onDrained);
       if (this.#inFlight <= 0) this.#wake(this.#onAnswered);
     } catch {

@@ -41,6 +41,7 @@ export class ClientListener {
   readonly #options: ClientListenerOptions;
   readonly #table: ConnectionTable<ClientConnection>;
   readonly #waiting = new Map<string, Waiting>();
+  readonly #accepting: Promise<void>;
 
   constructor(options: ClientListenerOptions) {
     this.#options = options;
@@ -51,7 +52,7 @@ export class ClientListener {
       now: options.now,
       onClosed: (kind, luid, detail) => options.trouble.say(`client ${kind}`, `${luid}: closed, ${detail}`),
     });
-    void acceptAll(
+    this.#accepting = acceptAll(
       options.listener,
       (connection) => void this.#serve(connection),
       (error) => options.trouble.say("client accept", `client port: cannot accept: ${error.message}`),
@@ -66,29 +67,33 @@ export class ClientListener {
     waiting.client.answer(framesOf(waiting.transactionId, responses));
   }
 
-  /** Stops listening, lets answers that are on their way leave, then closes. */
+  /** Stops listening, lets answers that are on their way leave, then closes. Resolves when the port is free. */
   async close(graceMs: number): Promise<void> {
     closeQuietly(this.#options.listener);
-    await Promise.race([
-      Promise.all([...this.#table].map((client) => client.drained())),
-      new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, graceMs))),
-    ]);
+    const grace = Promise.withResolvers<void>();
+    const timer = setTimeout(grace.resolve, graceMs);
+    await Promise.race([Promise.all([...this.#table].map((client) => client.drained())), grace.promise]);
+    clearTimeout(timer);
     this.#table.closeAll();
+    await this.#accepting;
   }
 
   async #serve(connection: Deno.TcpConn): Promise<void> {
     const { luids, now, trouble } = this.#options;
-    connection.setNoDelay(true);
     const client = new ClientConnection(luids.next("client-connection"), connection, now);
     this.#table.add(client);
     try {
+      connection.setNoDelay(true);
       const reader = new PacketReader({ families: ["request"] });
       await readPackets(connection, reader, (packet) => this.#take(client, packet), client);
       await client.answered(); // "one request and close" may half-close before the answer
     } catch (error) {
       if (error instanceof PackraftError) {
         trouble.say(`client ${error.code}`, `${client.luid}: closed, ${error.message}`);
-        if (error.code !== "badMagic") client.answer(framesOf("", [badRequest(error)]));
+        if (error.code !== "badMagic") {
+          client.expectAnswer();
+          client.answer(framesOf("", [badRequest(error)]));
+        }
         await client.drained();
       } else if (!isSocketError(error)) {
         throw error;

@@ -11,12 +11,14 @@ export class TrackedConnection implements ReadProgress {
   readonly luid: string;
   readonly connection: Deno.TcpConn;
   readonly #now: () => number;
-  /** When bytes came last; the time of connecting before any did. */
+  /** When bytes came or the last answer had left, whichever was later; the time of connecting before that. */
   heardMs: number;
   /** Since when an incomplete frame has been waiting for its rest, and how much of it is there. */
   incomplete: { readonly sinceMs: number; bytes: number } | undefined;
   /** Whether a whole frame ever came: who has spoken packraft once may be silent for longer. */
   hasSpoken = false;
+  /** Since when the other side has taken nothing of what is being written to it; undefined while nothing is. */
+  untakenSinceMs: number | undefined;
 
   constructor(luid: string, connection: Deno.TcpConn, now: () => number) {
     this.luid = luid;
@@ -36,6 +38,17 @@ export class TrackedConnection implements ReadProgress {
     else this.incomplete.bytes = pendingBytes;
   }
 
+  /** Bytes are being written, or the other side has taken some of them. */
+  offered(): void {
+    this.untakenSinceMs = this.#now();
+  }
+
+  /** The other side has taken all: it is its turn now, and its silence counts from here. */
+  taken(): void {
+    this.untakenSinceMs = undefined;
+    this.heardMs = this.#now();
+  }
+
   /** Whether the connection is waiting for this node rather than the other way round. */
   isOwedAnAnswer(): boolean {
     return false;
@@ -46,12 +59,14 @@ export interface ConnectionTableOptions {
   readonly maxConnections: number;
   /** How long the first frame, or the rest of any frame, may take. */
   readonly frameLimitMs: number;
-  /** How long a connection that has spoken may be silent between frames. */
+  /** How long a connection that has spoken may be silent between frames, or take nothing of what it asked for. */
   readonly idleLimitMs: number;
   readonly now: () => number;
   /** `kind` is stable, `detail` is of this connection. */
-  readonly onClosed: (kind: "idle" | "incomplete" | "crowded", luid: string, detail: string) => void;
+  readonly onClosed: (kind: CloseKind, luid: string, detail: string) => void;
 }
+
+export type CloseKind = "idle" | "incomplete" | "crowded" | "stalled";
 
 const SWEEP_MS = 500;
 
@@ -59,6 +74,7 @@ export class ConnectionTable<Connection extends TrackedConnection> {
   readonly #options: ConnectionTableOptions;
   readonly #connections = new Set<Connection>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
+  #isClosed = false;
 
   constructor(options: ConnectionTableOptions) {
     this.#options = options;
@@ -70,6 +86,8 @@ export class ConnectionTable<Connection extends TrackedConnection> {
 
   /** Adds a connection; if there are too many, the one that has been silent for longest makes room. */
   add(connection: Connection): void {
+    // One may have been accepted just before the listener was closed.
+    if (this.#isClosed) return closeQuietly(connection.connection);
     this.#connections.add(connection);
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS);
     if (this.#connections.size <= this.#options.maxConnections) return;
@@ -89,7 +107,9 @@ export class ConnectionTable<Connection extends TrackedConnection> {
     return this.#connections.values();
   }
 
+  /** Closes all connections, and each that comes yet. */
   closeAll(): void {
+    this.#isClosed = true;
     for (const connection of [...this.#connections]) {
       this.delete(connection);
       closeQuietly(connection.connection);
@@ -100,10 +120,15 @@ export class ConnectionTable<Connection extends TrackedConnection> {
     const { now, frameLimitMs, idleLimitMs } = this.#options;
     const nowMs = now();
     for (const connection of [...this.#connections]) {
-      if (connection.isOwedAnAnswer()) continue;
-      const { incomplete, heardMs, hasSpoken } = connection;
+      const { incomplete, heardMs, hasSpoken, untakenSinceMs } = connection;
       const silentMs = nowMs - heardMs;
-      if (incomplete !== undefined && nowMs - incomplete.sinceMs > frameLimitMs) {
+      if (untakenSinceMs !== undefined) {
+        // Else those who ask and never read would hold their places, and what they are owed, for ever.
+        if (nowMs - untakenSinceMs <= idleLimitMs) continue;
+        this.#close(connection, "stalled", `took nothing of its answers for ${idleLimitMs / 1000} s`);
+      } else if (connection.isOwedAnAnswer()) {
+        continue;
+      } else if (incomplete !== undefined && nowMs - incomplete.sinceMs > frameLimitMs) {
         this.#close(
           connection,
           "incomplete",
@@ -115,7 +140,7 @@ export class ConnectionTable<Connection extends TrackedConnection> {
     }
   }
 
-  #close(connection: Connection, kind: "idle" | "incomplete" | "crowded", detail: string): void {
+  #close(connection: Connection, kind: CloseKind, detail: string): void {
     this.delete(connection);
     closeQuietly(connection.connection);
     this.#options.onClosed(kind, connection.luid, detail);

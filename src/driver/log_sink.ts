@@ -11,8 +11,13 @@ export type Log = (line: string) => void;
 
 const MAX_WAITING_LINES = 4_096;
 
-/** A log that writes to stderr, each line with the time of day in front. */
-export function stderrLog(): Log {
+/** Where the bytes of a log go; a write may take less than all. */
+export interface LogWriter {
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+/** A log that writes to `writer`, by default stderr, each line with the time of day in front. */
+export function lineLog(writer: LogWriter = Deno.stderr): Log {
   const encoder = new TextEncoder();
   let waiting: string[] = [];
   let dropped = 0;
@@ -27,7 +32,7 @@ export function stderrLog(): Log {
         waiting = [];
         dropped = 0;
         for (let offset = 0; offset < bytes.length;) {
-          offset += await Deno.stderr.write(bytes.subarray(offset));
+          offset += await writer.write(bytes.subarray(offset));
         }
       }
     } catch {
@@ -49,7 +54,15 @@ export function stderrLog(): Log {
 }
 
 function stamped(line: string): string {
-  return `${new Date().toISOString().slice(11, 23)} ${line}`;
+  return `${new Date().toISOString().slice(11, 23)} ${onOneLine(line)}`;
+}
+
+/** Lines quote what others sent (a cluster's name, say): that must not begin a line of its own or steer a terminal. */
+function onOneLine(line: string): string {
+  return line.replace(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /**

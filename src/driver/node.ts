@@ -23,17 +23,19 @@ import { Alarm } from "./alarm.ts";
 import { ClientListener } from "./client_listener.ts";
 import { DenoFileSystem } from "./deno_file_system.ts";
 import { listenOn } from "./listen.ts";
-import { type Log, stderrLog, TroubleLog } from "./log_sink.ts";
+import { lineLog, type Log, TroubleLog } from "./log_sink.ts";
 import { LuidSource } from "./luids.ts";
 import { PeerLink } from "./peer_link.ts";
 import { PeerListener } from "./peer_listener.ts";
+import { closeQuietly } from "./sockets.ts";
 
-/** How long connecting to a peer or one write to it may take. */
+/** How long connecting to a peer may take, or the peer take nothing of what is written to it. */
 const STALL_MS = 1_000;
-const MAX_QUEUED_BYTES_PER_PEER = 16 * 1024 * 1024;
 const MAX_PENDING_REQUESTS = 65_536;
 const MAX_APPEND_BYTES = 1024 * 1024;
-const MAX_INFLIGHT_APPENDS = 64;
+const MAX_INFLIGHT_APPENDS = 32;
+/** The whole window fits, and heartbeats beside it: a smaller queue would drop appends while a follower catches up. */
+const MAX_QUEUED_BYTES_PER_PEER = (MAX_INFLIGHT_APPENDS + 1) * MAX_APPEND_BYTES;
 /** How long answers may take to leave when a node stops. */
 const STOP_GRACE_MS = 500;
 /** The exit code for what must not happen: sysexits' "internal software error". */
@@ -56,7 +58,7 @@ export interface NodeEnd {
 }
 
 export interface RunningNode {
-  /** Stops cleanly: answers what it can, seals the log, lets go of the directory. */
+  /** Stops cleanly: answers what it can, seals the log, lets go of the directory. Resolves when all that is done. */
   stop(): Promise<void>;
   /** Resolves when the node has stopped, for whatever reason. */
   readonly ended: Promise<NodeEnd>;
@@ -91,21 +93,20 @@ class Node implements RunningNode {
 
   constructor(options: NodeOptions) {
     this.#options = options;
-    const log = options.log ?? stderrLog();
+    const log = options.log ?? lineLog();
     this.#log = (line) => log(`node ${options.node} ${line}`);
     this.#turn = this.#luids.next("turn");
     const trouble = new TroubleLog(this.#log, now);
     const self = addressOf(options);
-    // Ports before files: a second start of the same node says so without touching its data.
-    const peerListener = listenOn(self.host, self.peerPort, "peer");
+    const opened: { close(): void }[] = [];
     try {
+      // Ports before files: a second start of the same node says so without touching its data.
+      const peerListener = listenOn(self.host, self.peerPort, "peer");
+      opened.push(peerListener);
       const clientListener = listenOn(self.host, self.clientPort, "client");
-      try {
-        this.#directory = openDirectory(options);
-      } catch (error) {
-        clientListener.close();
-        throw error;
-      }
+      opened.push(clientListener);
+      this.#directory = openDirectory(options);
+      opened.push(this.#directory);
       this.#logRecovery();
       this.#replica = this.#makeReplica();
       this.#alarm = new Alarm(() => this.#wake(), now);
@@ -125,7 +126,7 @@ class Node implements RunningNode {
         request: (luid, request) => this.#request(luid, request),
       });
     } catch (error) {
-      peerListener.close();
+      for (const resource of opened.reverse()) closeQuietly(resource);
       throw error;
     }
     this.#wake();
@@ -136,13 +137,10 @@ class Node implements RunningNode {
   }
 
   async stop(): Promise<void> {
-    if (this.#hasEnded) return;
+    if (this.#hasEnded) return void await this.ended;
     this.#hasEnded = true;
     this.#replica.stop();
-    this.#alarm.cancel();
-    this.#peerListener.close();
-    for (const link of this.#links.values()) link.close();
-    await this.#clientListener.close(STOP_GRACE_MS);
+    await this.#disconnect(STOP_GRACE_MS);
     try {
       this.#directory.close();
       this.#end.resolve({ exitCode: 0, reason: "stopped" });
@@ -155,12 +153,15 @@ class Node implements RunningNode {
   #fail(error: unknown): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    const end = endOf(error);
+    closeQuietly(this.#directory); // a log that has failed is not sealed
+    void this.#disconnect(0).then(() => this.#end.resolve(endOf(error)));
+  }
+
+  /** Hears and says nothing more; answers that are on their way have `graceMs` to leave. */
+  async #disconnect(graceMs: number): Promise<void> {
     this.#alarm.cancel();
-    this.#peerListener.close();
     for (const link of this.#links.values()) link.close();
-    void this.#clientListener.close(0);
-    this.#end.resolve(end);
+    await Promise.all([this.#peerListener.close(), this.#clientListener.close(graceMs)]);
   }
 
   // ---------------------------------------------------------------------------------- what arrives
@@ -291,7 +292,7 @@ class Node implements RunningNode {
       onLoss: (reason, messageCount) =>
         trouble.say(
           `link ${peer.id}`,
-          `peer-link-${peer.id} cannot send to node ${peer.id} at ${peer.host}:${peer.peerPort}: ${reason} (${messageCount} messages lost)`,
+          `peer-link-${peer.id} cannot send to node ${peer.id} at ${peer.host}:${peer.peerPort}: ${reason} (up to ${messageCount} messages lost)`,
         ),
     });
   }

@@ -17,10 +17,10 @@ export interface PeerLinkOptions {
   readonly port: number;
   /** How long an open connection waits for another message; 0 is strictly one-shot. */
   readonly lingerMs: number;
-  /** How long connecting, or one write, may take before the connection is given up. */
+  /** How long connecting may take, or the peer take nothing, before the connection is given up. */
   readonly stallMs: number;
   readonly maxQueuedBytes: number;
-  /** Told when messages are lost, and why. */
+  /** Told when messages are lost, why, and at most how many: some of a write that fails may have arrived. */
   readonly onLoss: (reason: string, messageCount: number) => void;
 }
 
@@ -30,9 +30,13 @@ export class PeerLink {
   #queuedBytes = 0;
   #isRunning = false;
   #isClosed = false;
+  /** How many messages are being written. */
+  #inWrite = 0;
   #connection: Deno.TcpConn | undefined;
   /** Ends the linger: there is more to send, or the link closes. */
   #endLinger: (() => void) | undefined;
+  /** Gives up connecting. */
+  #endConnecting: (() => void) | undefined;
 
   constructor(options: PeerLinkOptions) {
     this.#options = options;
@@ -51,11 +55,12 @@ export class PeerLink {
     this.#endLinger?.();
   }
 
-  /** Drops what is queued and closes the connection. */
+  /** Drops what is queued and closes the connection, or gives up connecting. */
   close(): void {
     this.#isClosed = true;
     this.#takeQueue();
     this.#endLinger?.();
+    this.#endConnecting?.();
     if (this.#connection !== undefined) closeQuietly(this.#connection);
   }
 
@@ -66,9 +71,10 @@ export class PeerLink {
         this.#connection = await this.#connect();
         await this.#sendWhileQueued(this.#connection);
       } catch (error) {
-        const lost = this.#takeQueue();
+        const lostCount = this.#takeQueue().length + this.#inWrite;
+        this.#inWrite = 0;
         if (!this.#isClosed) {
-          this.#options.onLoss(error instanceof Error ? error.message : String(error), lost.length);
+          this.#options.onLoss(error instanceof Error ? error.message : String(error), lostCount);
         }
       } finally {
         if (this.#connection !== undefined) closeQuietly(this.#connection);
@@ -80,7 +86,12 @@ export class PeerLink {
 
   async #sendWhileQueued(connection: Deno.TcpConn): Promise<void> {
     do {
-      while (this.#queue.length > 0) await this.#write(connection, concat(this.#takeQueue()));
+      while (this.#queue.length > 0) {
+        const frames = this.#takeQueue();
+        this.#inWrite = frames.length;
+        await this.#write(connection, concat(frames));
+        this.#inWrite = 0;
+      }
     } while (await this.#linger());
   }
 
@@ -101,21 +112,34 @@ export class PeerLink {
 
   async #connect(): Promise<Deno.TcpConn> {
     const { host, port, stallMs } = this.#options;
-    const signal = AbortSignal.timeout(stallMs);
-    const connection = await Deno.connect({ hostname: host, port, signal });
-    connection.setNoDelay(true);
-    return connection;
+    const attempt = new AbortController();
+    const giveUp = () => attempt.abort(new Error(`no connection within ${stallMs} ms`));
+    const timer = setTimeout(giveUp, stallMs);
+    this.#endConnecting = giveUp;
+    try {
+      const connection = await Deno.connect({ hostname: host, port, signal: attempt.signal });
+      connection.setNoDelay(true);
+      return connection;
+    } finally {
+      clearTimeout(timer);
+      this.#endConnecting = undefined;
+    }
   }
 
   async #write(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
     const { stallMs } = this.#options;
     let isStalled = false;
-    const timer = setTimeout(() => {
-      isStalled = true;
-      closeQuietly(connection);
-    }, stallMs);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const watch = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        isStalled = true;
+        closeQuietly(connection);
+      }, stallMs);
+    };
+    watch();
     try {
-      await writeAll(connection, bytes);
+      await writeAll(connection, bytes, watch);
     } catch (error) {
       throw isStalled ? new Error(`took no bytes for ${stallMs} ms`) : error;
     } finally {

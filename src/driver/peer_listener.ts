@@ -36,6 +36,7 @@ class IdentityProblem extends Error {}
 export class PeerListener {
   readonly #options: PeerListenerOptions;
   readonly #table: ConnectionTable<TrackedConnection>;
+  readonly #accepting: Promise<void>;
 
   constructor(options: PeerListenerOptions) {
     this.#options = options;
@@ -46,16 +47,18 @@ export class PeerListener {
       now: options.now,
       onClosed: (kind, luid, detail) => options.trouble.say(`peer ${kind}`, `${luid}: closed, ${detail}`),
     });
-    void acceptAll(
+    this.#accepting = acceptAll(
       options.listener,
       (connection) => void this.#serve(connection),
       (error) => options.trouble.say("peer accept", `peer port: cannot accept: ${error.message}`),
     );
   }
 
-  close(): void {
+  /** Stops listening and closes all connections. Resolves when the port is free. */
+  async close(): Promise<void> {
     closeQuietly(this.#options.listener);
     this.#table.closeAll();
+    await this.#accepting;
   }
 
   async #serve(connection: Deno.TcpConn): Promise<void> {

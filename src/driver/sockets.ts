@@ -9,10 +9,18 @@ const READ_BYTES = 64 * 1024;
 /** A read that fills less than this is copied, so that its buffer can be used again. */
 const COPY_UP_TO_BYTES = 16 * 1024;
 
-/** Writes all of `bytes`: one write may take less. */
-export async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+/**
+ * Writes all of `bytes`: one write may take less. `progressed` is called whenever the other side has taken some:
+ * a slow reader is not a stalled one.
+ */
+export async function writeAll(
+  connection: Deno.Conn,
+  bytes: Uint8Array,
+  progressed: () => void,
+): Promise<void> {
   for (let offset = 0; offset < bytes.length;) {
     offset += await connection.write(offset === 0 ? bytes : bytes.subarray(offset));
+    progressed();
   }
 }
 
@@ -59,10 +67,14 @@ export function closeQuietly(resource: { close(): void }): void {
   }
 }
 
-/** Whether the other side, or a sweep, closed the connection: nothing that anyone here did wrong. */
+/**
+ * Whether the other side, a sweep or the network ended the connection: nothing that anyone here did wrong. What the
+ * system reports has its name for it as `code`; a list of those would lack one some day (EHOSTUNREACH comes when a
+ * router says so), and that one would end the process.
+ */
 export function isSocketError(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted ||
-    error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.NotConnected ||
-    error instanceof Deno.errors.TimedOut || error instanceof Deno.errors.UnexpectedEof;
+  return error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted ||
+    error instanceof Deno.errors.UnexpectedEof ||
+    (error instanceof Error && "code" in error && typeof error.code === "string" &&
+      /^E[A-Z0-9]+$/.test(error.code));
 }

@@ -77,14 +77,24 @@ export class Sessions {
 
     const known = session.results.get(write.sequence);
     if (known !== undefined) return known;
+    // For a new client too, and before anything can be stale: sequence 0 is, for everyone, and must not grow the map.
+    this.#forgetOldestClient();
     if (write.sequence <= session.forgottenUpTo) return { kind: "stale" };
     const result = apply();
     session.results.set(write.sequence, result);
-    this.#forget(session, write.answeredUpTo);
+    this.#forgetResults(session, write.answeredUpTo);
     return result;
   }
 
-  #forget(session: Session, answeredUpTo: number): void {
+  #forgetOldestClient(): void {
+    if (this.#sessions.size <= this.#limits.maxClients) return;
+    for (const oldest of this.#sessions.keys()) {
+      this.#sessions.delete(oldest);
+      break;
+    }
+  }
+
+  #forgetResults(session: Session, answeredUpTo: number): void {
     if (answeredUpTo > session.forgottenUpTo) {
       session.forgottenUpTo = answeredUpTo;
       for (const sequence of session.results.keys()) {
@@ -95,12 +105,6 @@ export class Sessions {
       const lowest = Math.min(...session.results.keys());
       session.results.delete(lowest);
       session.forgottenUpTo = Math.max(session.forgottenUpTo, lowest);
-    }
-    if (this.#sessions.size > this.#limits.maxClients) {
-      for (const oldest of this.#sessions.keys()) {
-        this.#sessions.delete(oldest);
-        break;
-      }
     }
   }
 }

@@ -87,3 +87,11 @@ Deno.test("once() keeps the same results on two nodes that see the same writes",
   ];
   assertEquals(writes.map((write) => a.write(...write)), writes.map((write) => b.write(...write)));
 });
+
+Deno.test("once() keeps no more clients than its limit for writes that are stale from the start either", () => {
+  const fixture = new Fixture();
+  for (let client = 1; client <= 9; client++) {
+    assertEquals(fixture.write(client, 0), { kind: "stale" });
+    assertEquals(fixture.sessions.clientCount <= 2, true, `${fixture.sessions.clientCount} clients are kept`);
+  }
+});

@@ -71,3 +71,10 @@ Deno.test("hunt() ends with the first seed that notices, and says so of a surviv
   const survivor = hunt(mutant, 10, (seed) => resultOf(seed));
   assertEquals([survivor.killed, survivor.seeds], [undefined, 10]);
 });
+
+Deno.test("runSeed() finds nothing on the seeds that once failed", () => {
+  const seeds = [
+    790, // a write that the network had held up was applied just before the last look, and was called lost
+  ];
+  for (const seed of seeds) assertEquals(runSeed({ seed }).failure, undefined, `drafty sim --seed ${seed}`);
+});

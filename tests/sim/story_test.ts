@@ -63,6 +63,15 @@ Deno.test("storyOf() tells of clients only where a promise to them is broken", (
   assertEquals(toldOf({ invariant: "linearizability", detail, atMs: 5 }, request, other), [request[1]]);
 });
 
+Deno.test("storyOf() ends with the answer that does not fit, and not with what came after", () => {
+  const detail =
+    'no order of the operations on key "k" explains what the clients saw\nThis answer does not fit:\n' +
+    '  client 2 got "old" (called at 5, answered at 6)';
+  const answer = ["client", 'node 1 to client 2: the value is "old" (asked to get "k")'] as const;
+  const later = ["client", 'node 1 to client 3: the value is "new" (asked to get "k")'] as const;
+  assertEquals(toldOf({ invariant: "linearizability", detail, atMs: 9 }, answer, later), [answer[1]]);
+});
+
 Deno.test("storyOf() keeps the last lines and the faults when there is too much, and marks the gaps", () => {
   const lines = Array.from({ length: 500 }, (_, i) => ["message", `node 1 to node 2: word ${i}`] as const);
   const fault = ["fault", "node 3 is killed"] as const;

@@ -1,0 +1,133 @@
+import { assertEquals } from "@std/assert";
+import { ClientConnection } from "../../src/driver/client_connection.ts";
+import { countToEnd, pause, readToEnd, SocketPair, testOnLoopback, until } from "./loopback.ts";
+
+/** More than the sockets of both ends hold. */
+const FLOOD_BYTES = 32 * 1024 * 1024;
+const MAX_IN_FLIGHT = 4_096;
+
+function connectionOn(pair: SocketPair): ClientConnection {
+  return new ClientConnection("client-connection-1", pair.near, () => performance.now());
+}
+
+function frames(...values: number[]): Iterator<Uint8Array> {
+  return values.map((value) => new Uint8Array([value])).values();
+}
+
+/** An answer of many frames, as a walk over all pairs is; `made` counts those that were asked for. */
+function* flood(made: { count: number }): Generator<Uint8Array> {
+  const frame = new Uint8Array(64 * 1024);
+  for (let bytes = 0; bytes < FLOOD_BYTES; bytes += frame.length) {
+    made.count++;
+    yield frame;
+  }
+}
+
+testOnLoopback("ClientConnection.answer() writes the frames of all answers, in order", async () => {
+  using pair = await SocketPair.open();
+  const client = connectionOn(pair);
+  for (let i = 0; i < 3; i++) client.expectAnswer();
+  client.answer(frames(1, 2));
+  client.answer(frames());
+  client.answer(frames(3));
+  await client.answered();
+  pair.near.close();
+  assertEquals(await readToEnd(pair.far), new Uint8Array([1, 2, 3]));
+});
+
+testOnLoopback("ClientConnection makes no frames before there is room for them, and then all", async () => {
+  using pair = await SocketPair.open();
+  const client = connectionOn(pair);
+  const made = { count: 0 };
+  client.expectAnswer();
+  client.answer(flood(made));
+  await pause(50);
+  const madeUnread = made.count;
+  assertEquals(
+    madeUnread * 64 * 1024 < FLOOD_BYTES / 2,
+    true,
+    `${madeUnread} frames made for who reads nothing`,
+  );
+  assertEquals([client.isOwedAnAnswer(), client.untakenSinceMs === undefined], [true, false]);
+  const counted = countToEnd(pair.far);
+  await client.drained();
+  assertEquals([client.isOwedAnAnswer(), client.untakenSinceMs], [false, undefined]);
+  pair.near.close();
+  assertEquals(await counted, FLOOD_BYTES);
+});
+
+testOnLoopback("ClientConnection.drained() and answered() wait for what they say", async () => {
+  using pair = await SocketPair.open();
+  const client = connectionOn(pair);
+  const log: string[] = [];
+  client.expectAnswer();
+  client.expectAnswer();
+  const answered = client.answered().then(() => log.push("answered"));
+  client.answer(frames(1));
+  await client.drained().then(() => log.push("drained"));
+  await pause(5);
+  assertEquals(log, ["drained"], "one request is unanswered yet");
+  client.answer(frames(2));
+  await answered;
+  assertEquals(log, ["drained", "answered"]);
+  await client.answered(); // and at once from then on
+});
+
+testOnLoopback(
+  "ClientConnection.roomForMore() holds back whoever has too many requests under way",
+  async () => {
+    using pair = await SocketPair.open();
+    const client = connectionOn(pair);
+    for (let i = 1; i < MAX_IN_FLIGHT; i++) client.expectAnswer();
+    assertEquals(client.roomForMore(), undefined);
+    client.expectAnswer();
+    let hasRoom = false;
+    const room = client.roomForMore()?.then(() => hasRoom = true);
+    await pause(5);
+    assertEquals(hasRoom, false);
+    client.answer(frames(1));
+    await room;
+    assertEquals([hasRoom, client.roomForMore()], [true, undefined]);
+    await client.drained();
+  },
+);
+
+testOnLoopback("ClientConnection.abandon() ends all waiting, also in the middle of a write", async () => {
+  using pair = await SocketPair.open();
+  const client = connectionOn(pair);
+  const made = { count: 0 };
+  for (let i = 0; i < MAX_IN_FLIGHT; i++) client.expectAnswer();
+  const waits = [client.roomForMore(), client.answered()];
+  client.answer(flood(made));
+  waits.push(client.drained());
+  await pause(20);
+  client.abandon();
+  pair.near.close();
+  await Promise.all(waits);
+  const madeThen = made.count;
+  client.answer(frames(1));
+  await pause(5);
+  assertEquals(made.count, madeThen, "nothing more is made for a client that has gone");
+  assertEquals([client.roomForMore(), await client.answered(), await client.drained()], [
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+testOnLoopback(
+  "ClientConnection closes itself when the client goes while it is being written to",
+  async () => {
+    using pair = await SocketPair.open();
+    const client = connectionOn(pair);
+    client.expectAnswer();
+    client.answer(flood({ count: 0 }));
+    await pause(20);
+    pair.far.close(); // with unread bytes: a reset
+    await client.answered();
+    let reading: unknown;
+    await pair.near.read(new Uint8Array(1)).catch((error) => reading = error);
+    assertEquals(reading instanceof Deno.errors.BadResource, true, "its socket is given back");
+    await until(() => client.roomForMore() === undefined, "it holds nobody back");
+  },
+);
