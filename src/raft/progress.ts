@@ -48,7 +48,10 @@ export function maybeAdvance(progress: Progress, matchIndex: number): boolean {
   const isNews = matchIndex > progress.matchIndex;
   if (isNews) progress.matchIndex = matchIndex;
   progress.nextIndex = Math.max(progress.nextIndex, progress.matchIndex + 1);
-  progress.mode = "replicate";
+  // A success that is older than the probe says nothing about it: taken for its answer, it would open the window
+  // again with each one that straggles in, and all of it would be sent again each time.
+  const answersProbe = matchIndex >= progress.nextIndex - 1;
+  if (progress.mode === "probe" && answersProbe) progress.mode = "replicate";
   return isNews;
 }
 
