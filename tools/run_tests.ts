@@ -15,11 +15,11 @@ const STAGES = [
       "packraft",
       "src",
       "mod.ts",
-      ...foldersOf("tests", ["end_to_end", "chaos", "sim"]),
+      ...foldersOf("tests", ["end_to_end", "chaos", "sim", "cli", "driver"]),
     ],
   },
   { name: "the simulator", args: ["tests/sim"] },
-  { name: "real processes", args: ["tests/end_to_end", "tests/chaos"] },
+  { name: "real processes", args: ["tests/driver", "tests/cli", "tests/end_to_end", "tests/chaos"] },
 ];
 
 const counts = { passed: 0, failed: 0, ignored: 0 };

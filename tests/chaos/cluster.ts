@@ -8,7 +8,7 @@ import type { ClientResponseOf } from "../../packraft/mod.ts";
 import { type ClusterConfig, type NodeAddress, parseClusterConfig } from "../../src/config/mod.ts";
 import { Link } from "./link.ts";
 import { NodeProcess } from "./node_process.ts";
-import { freePorts } from "./ports.ts";
+import { freePorts } from "../../src/driver/free_ports.ts";
 import { eventually } from "./waiting.ts";
 
 const HOST = "127.0.0.1";
@@ -42,7 +42,7 @@ export class TestCluster implements AsyncDisposable {
     const { nodeCount = 3, hasLinks = false, clusterId = "chaos" } = options;
     this.clusterId = clusterId;
     this.directory = Deno.makeTempDirSync({ prefix: "drafty-chaos-" });
-    const ports = freePorts(nodeCount * 2);
+    const ports = freePorts("127.0.0.1", nodeCount * 2);
     const addresses = Array.from({ length: nodeCount }, (_, index): NodeAddress => {
       const [peerPort = 0, clientPort = 0] = ports.slice(index * 2);
       return { id: index + 1, host: HOST, peerPort, clientPort };

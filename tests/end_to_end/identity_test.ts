@@ -9,7 +9,7 @@ import type { NodeAddress } from "../../src/config/mod.ts";
 import { LOG_FILE_NAME } from "../../src/storage/log_file.ts";
 import { type TestCluster, withCluster } from "../chaos/cluster.ts";
 import { NodeProcess, type ProcessEnd, runDrafty } from "../chaos/node_process.ts";
-import { freePorts } from "../chaos/ports.ts";
+import { freePorts } from "../../src/driver/free_ports.ts";
 import { testOnProcesses } from "../chaos/registration.ts";
 import type { Acknowledged } from "../chaos/stored_logs.ts";
 import { eventually } from "../chaos/waiting.ts";
@@ -53,7 +53,7 @@ testOnProcesses("a directory of another cluster or another node is refused with 
     const copied = `${cluster.directory}/copied`;
     Deno.mkdirSync(`${copied}/2`, { recursive: true, mode: 0o700 });
     Deno.copyFileSync(log, `${copied}/2/${LOG_FILE_NAME}`);
-    const [peerPort = 0, clientPort = 0] = freePorts(2);
+    const [peerPort = 0, clientPort = 0] = freePorts("127.0.0.1", 2);
     const second = cluster.writeConfig("second.toml", [{ id: 2, host: "127.0.0.1", peerPort, clientPort }]);
     assertRefusal(await runDrafty(["--node", "2", "--config", second, "--data", copied]), 7, "node");
     assertEquals(Deno.readFileSync(log), before);
@@ -66,7 +66,7 @@ testOnProcesses("a node of another cluster that knows the addresses changes noth
     const acknowledged: Acknowledged[] = [];
     await putNoted(client, acknowledged, "key", "ours");
     // It takes itself for node 1, and reaches our nodes 2 and 3.
-    const [peerPort = 0, clientPort = 0] = freePorts(2);
+    const [peerPort = 0, clientPort = 0] = freePorts("127.0.0.1", 2);
     const [first, ...others] = cluster.config.nodes;
     assert(first !== undefined);
     const address = { ...first, peerPort, clientPort };
@@ -134,7 +134,7 @@ async function untilLogged(cluster: TestCluster, id: number, pattern: RegExp): P
 
 /** A configuration of a node 1 on other ports. */
 function elsewhere(cluster: TestCluster, clusterId = cluster.clusterId): string {
-  const [peerPort = 0, clientPort = 0] = freePorts(2);
+  const [peerPort = 0, clientPort = 0] = freePorts("127.0.0.1", 2);
   return cluster.writeConfig(
     "elsewhere.toml",
     [{ id: 1, host: "127.0.0.1", peerPort, clientPort }],

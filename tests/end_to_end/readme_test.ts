@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { VERSION } from "../../src/cli/version.ts";
 import { build } from "../../tools/build.ts";
-import { freePorts } from "../chaos/ports.ts";
+import { freePorts } from "../../src/driver/free_ports.ts";
 import { processProblem, testOnProcesses } from "../chaos/registration.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -29,7 +29,7 @@ async function inBuiltFolder(body: (folder: string) => Promise<void>): Promise<v
     Deno.chdir(ROOT); // the build takes mod.ts from the top of the repository
     await build(`${folder}/drafty`);
     Deno.chdir(here);
-    const ports = freePorts(6);
+    const ports = freePorts("127.0.0.1", 6);
     const nodes = [1, 2, 3].map((id) =>
       `[[nodes]]\nid = ${id}\nhost = "127.0.0.1"\npeer_port = ${ports[id - 1]}\nclient_port = ${
         ports[id + 2]
