@@ -1,19 +1,34 @@
 /**
- * Measures the write-ahead log: `deno run -A bench/log_bench.ts [ENTRIES]` (1,000,000 by default).
+ * Measures storage: `deno run -A bench/log_bench.ts [ENTRIES]` (1,000,000 by default).
  *
  * Appends are measured beside a bare write and sync of as many bytes to the same disk, in turns, because an
  * absolute time says more about the disk than about the log. Recovery is measured from the page cache: it
- * is the work of the log, not of the disk.
+ * is the work of storage, not of the disk.
  */
 import { DenoFileSystem } from "../src/driver/deno_file_system.ts";
 import type { Entry } from "../src/raft/types.ts";
 import { SimDisk } from "../src/sim/disk.ts";
-import { WriteAheadLog } from "../src/storage/write_ahead_log.ts";
+import { DataDirectory } from "../src/storage/data_directory.ts";
+import type { FileSystem } from "../src/storage/file_system.ts";
 
 const ENTRY_DATA_BYTES = 256;
 const ROUNDS = 2000;
 const fileSystem = new DenoFileSystem();
-const identity = { clusterId: "bench", node: 1, directoryId: crypto.getRandomValues(new Uint8Array(16)) };
+
+/** A state that takes in pages and does nothing with them: the rest is storage. */
+class NoState {
+  pageBytes = 0;
+
+  restore(pages: Iterable<Uint8Array>): void {
+    this.pageBytes = 0;
+    for (const page of pages) this.pageBytes += page.length;
+  }
+}
+
+function open(system: FileSystem, path: string, state = new NoState()): DataDirectory {
+  const drawId = () => crypto.getRandomValues(new Uint8Array(16));
+  return DataDirectory.open(system, path, { clusterId: "bench", node: 1 }, { drawId }, state);
+}
 
 function makeEntries(first: number, count: number): Entry[] {
   return Array.from({ length: count }, (_, i) => {
@@ -36,8 +51,7 @@ function describeTimes(timesMs: number[]): string {
 
 function benchAppend(directory: string, count: number): void {
   const path = `${directory}/append-${count}`;
-  Deno.mkdirSync(path, { mode: 0o700 });
-  const log = WriteAheadLog.open(fileSystem, path, identity);
+  const log = open(fileSystem, path);
   const bare = fileSystem.openAppend(`${directory}/bare-${count}`, { create: true });
   const logTimes: number[] = [];
   const bareTimes: number[] = [];
@@ -45,12 +59,12 @@ function benchAppend(directory: string, count: number): void {
   for (let round = 0; round < ROUNDS; round++) {
     const entries = makeEntries(index, count);
     index += count;
-    const sizeBefore = log.sizeBytes;
+    const sizeBefore = log.logBytes;
     logTimes.push(timeMs(() => {
       log.append({ sequence: round, hardState: undefined, entries });
       log.sync();
     }));
-    const bytes = new Uint8Array(log.sizeBytes - sizeBefore).fill(7);
+    const bytes = new Uint8Array(log.logBytes - sizeBefore).fill(7);
     bareTimes.push(timeMs(() => {
       bare.append(bytes);
       bare.sync();
@@ -64,16 +78,15 @@ function benchAppend(directory: string, count: number): void {
 
 function benchRecovery(directory: string, count: number): void {
   const path = `${directory}/recovery`;
-  Deno.mkdirSync(path, { mode: 0o700 });
   const batch = 1000;
-  const writer = WriteAheadLog.open(fileSystem, path, identity);
+  const writer = open(fileSystem, path);
   const writeMs = timeMs(() => {
     for (let first = 1; first <= count; first += batch) {
       writer.append({ sequence: first, hardState: undefined, entries: makeEntries(first, batch) });
       writer.sync();
     }
   });
-  const mebibytes = (writer.sizeBytes / 2 ** 20).toFixed(0);
+  const mebibytes = (writer.logBytes / 2 ** 20).toFixed(0);
   writer.close();
   console.log(
     `writing ${count} entries (${mebibytes} MiB, ${batch} a sync): ${(writeMs / 1000).toFixed(2)} s`,
@@ -81,7 +94,7 @@ function benchRecovery(directory: string, count: number): void {
   for (let round = 0; round < 3; round++) {
     let recovered = 0;
     const openMs = timeMs(() => {
-      const log = WriteAheadLog.open(fileSystem, path, identity);
+      const log = open(fileSystem, path);
       recovered = log.recovered.entries.length;
       log.close();
     });
@@ -90,11 +103,44 @@ function benchRecovery(directory: string, count: number): void {
   }
 }
 
+/** A snapshot as large as one of `count` pairs of 256 B, in pages of 64 KiB. */
+function benchSnapshot(directory: string, count: number): void {
+  const path = `${directory}/snapshot`;
+  const storage = open(fileSystem, path);
+  storage.append({ sequence: 1, hardState: undefined, entries: makeEntries(1, 1) });
+  storage.sync();
+  const page = crypto.getRandomValues(new Uint8Array(64 * 1024));
+  const pages = Math.ceil(count * 280 / page.length);
+  const writer = storage.beginSnapshot({ index: 1, term: 1 });
+  let longestMs = 0;
+  const writeMs = timeMs(() => {
+    for (let at = 1; at <= pages; at++) {
+      const ms = timeMs(() => {
+        writer.write(page);
+        if (at % 64 === 0) writer.sync();
+      });
+      longestMs = Math.max(longestMs, ms);
+    }
+  });
+  const finishMs = timeMs(() => writer.finish());
+  const mebibytes = ((storage.snapshot?.totalBytes ?? 0) / 2 ** 20).toFixed(0);
+  storage.close();
+  console.log(
+    `snapshot of ${mebibytes} MiB: written in ${(writeMs / 1000).toFixed(2)} s (the longest step ` +
+      `${longestMs.toFixed(1)} ms), finished in ${finishMs.toFixed(1)} ms`,
+  );
+  for (let round = 0; round < 3; round++) {
+    const state = new NoState();
+    const openMs = timeMs(() => open(fileSystem, path, state).close());
+    if (state.pageBytes !== pages * page.length) throw new Error(`${state.pageBytes} B of pages`);
+    console.log(`start from that snapshot: ${(openMs / 1000).toFixed(2)} s`);
+  }
+}
+
 /** What the simulator pays for each write: no system call, so all of it is the log and the disk's model. */
 function benchSimDisk(): void {
   const disk = new SimDisk({ random: () => 0.5 });
-  disk.makeDirectory("d");
-  const log = WriteAheadLog.open(disk, "d", identity);
+  const log = open(disk, "d");
   const rounds = 300_000;
   const entry = makeEntries(1, 1);
   const ms = timeMs(() => {
@@ -111,7 +157,9 @@ try {
   benchSimDisk();
   benchAppend(directory, 1);
   benchAppend(directory, 64);
-  benchRecovery(directory, Number(Deno.args[0] ?? 1_000_000));
+  const entries = Number(Deno.args[0] ?? 1_000_000);
+  benchSnapshot(directory, entries);
+  benchRecovery(directory, entries);
 } finally {
   Deno.removeSync(directory, { recursive: true });
 }

@@ -18,6 +18,8 @@ export const MAX_ENTRY_DATA_BYTES = MAX_VALUE_BYTES + MAX_KEY_BYTES + 256;
 export const MAX_ENTRIES_PER_MESSAGE = 16_384;
 /** The most pairs in one DataResponse. */
 export const MAX_PAIRS_PER_MESSAGE = 65_536;
+/** The most bytes of a snapshot in one InstallSnapshotRequest. */
+export const MAX_SNAPSHOT_CHUNK_BYTES = 1024 * 1024;
 /** The longest luid or transaction id. */
 export const MAX_LUID_BYTES = 64;
 /** The longest cluster id. */

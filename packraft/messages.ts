@@ -25,6 +25,7 @@ import {
   MAX_LUID_BYTES,
   MAX_PAIRS_PER_MESSAGE,
   MAX_PORT,
+  MAX_SNAPSHOT_CHUNK_BYTES,
   MAX_VALUE_BYTES,
   MIN_KEY_BYTES,
 } from "./limits.ts";
@@ -83,7 +84,14 @@ export const PAIR = record({ key: KEY, value: VALUE });
 export type Pair = TypeOf<typeof PAIR>;
 
 /** A node's part in its cluster (section 5.1 of the Raft paper; preCandidate: section 9.6 of the thesis). */
-export const ROLE = oneOf("follower", "preCandidate", "candidate", "leader");
+export const ROLE = oneOf(
+  "follower",
+  "preCandidate",
+  "candidate",
+  "leader",
+  /** It cannot know what it promised before, and finds out from the others what it must not contradict. */
+  "rejoining",
+);
 export type RoleName = TypeOf<typeof ROLE>;
 
 /** Why a vote was refused. `none` where it was granted. */
@@ -97,8 +105,21 @@ export const VOTE_REFUSAL = oneOf(
   "logBehind",
   /** The voter has heard from a leader within the minimum election timeout. */
   "leaderAlive",
+  /** The voter has lost a part of its memory, and has not yet been given back what it may have acknowledged. */
+  "memoryLost",
 );
 export type VoteRefusal = TypeOf<typeof VOTE_REFUSAL>;
+
+/** What a node's disk remembers of its own past. */
+export const MEMORY = oneOf(
+  /** All that it ever promised. */
+  "whole",
+  /** Not all of it: the disk is damaged, or was copied. */
+  "lost",
+  /** Nothing: it is new, or its disk was replaced. It cannot tell which. */
+  "new",
+);
+export type Memory = TypeOf<typeof MEMORY>;
 
 /** The session fields of a write: what makes a repeated request take effect once. */
 const SESSION_FIELDS = {
@@ -161,6 +182,55 @@ export const PEER_MESSAGES = {
       readRound: varint,
     }),
   },
+  /**
+   * A piece of a snapshot for a follower that lacks entries which the leader's log no longer has. What is sent
+   * is the part of the snapshot file that is the same on all nodes.
+   */
+  InstallSnapshotRequest: {
+    number: 0x07,
+    schema: record({
+      term: varint,
+      /** The snapshot stands for all entries up to this one, which has that term. */
+      lastIncludedIndex: varint,
+      lastIncludedTerm: varint,
+      /** The size of the whole, and its checksum: what makes two snapshots of one index the same. */
+      totalBytes: varint,
+      checksum: varintUpTo(2 ** 32 - 1),
+      /** Where `data` belongs. */
+      offset: varint,
+      data: bytes({ max: MAX_SNAPSHOT_CHUNK_BYTES }),
+    }),
+  },
+  InstallSnapshotResponse: {
+    number: 0x08,
+    schema: record({
+      term: varint,
+      requestTerm: varint,
+      lastIncludedIndex: varint,
+      /** How much of it the follower has: the next piece begins here, whatever was sent. */
+      nextOffset: varint,
+      /** Whether all of it is durable and in use: the log equals the leader's up to lastIncludedIndex. */
+      installed: bool,
+    }),
+  },
+  /** "I do not know what I have promised: which term are you in?" Changes nothing. */
+  RejoinRequest: {
+    number: 0x09,
+    schema: record({
+      term: varint,
+      /** Drawn anew for each round of questions; the response carries it back. */
+      round: varint,
+    }),
+  },
+  RejoinResponse: {
+    number: 0x0a,
+    schema: record({
+      /** The currentTerm of a node with a whole memory is durable. */
+      term: varint,
+      round: varint,
+      memory: MEMORY,
+    }),
+  },
 } as const;
 
 // --------------------------------------------------------------------------------------- to a node
@@ -174,6 +244,8 @@ export const CLIENT_REQUESTS = {
   DataRequest: { number: 0x43, schema: record(NO_FIELDS) },
   PutRequest: { number: 0x44, schema: record({ ...SESSION_FIELDS, key: KEY, value: VALUE }) },
   DeleteRequest: { number: 0x45, schema: record({ ...SESSION_FIELDS, key: KEY }) },
+  /** Take a snapshot now, on the node that is asked, and remove what of the log it makes superfluous. */
+  SnapshotRequest: { number: 0x46, schema: record(NO_FIELDS) },
 } as const;
 
 // -------------------------------------------------------------------------------------- to a client
@@ -215,6 +287,8 @@ export const CLIENT_RESPONSES = {
       clientPort: varintUpTo(MAX_PORT),
     }),
   },
+  /** `node` has a snapshot that stands for all entries up to `index`. */
+  SnapshotResponse: { number: 0x88, schema: record({ node: varint, index: varint, totalBytes: varint }) },
   ErrorResponse: {
     number: 0x87,
     schema: record({
@@ -231,6 +305,8 @@ export const CLIENT_RESPONSES = {
         "staleSequence",
         /** The node is on its way out. */
         "shuttingDown",
+        /** The node's disk is full. Reads go on; writes do when there is room again. */
+        "noSpace",
       ),
       /** `notDone`: nothing was changed, nor will be. `unknown`: it may yet take effect, or have done so. */
       outcome: oneOf("notDone", "unknown"),
@@ -269,6 +345,10 @@ export type RequestVoteRequest = PeerMessageOf<"RequestVoteRequest">;
 export type RequestVoteResponse = PeerMessageOf<"RequestVoteResponse">;
 export type AppendEntriesRequest = PeerMessageOf<"AppendEntriesRequest">;
 export type AppendEntriesResponse = PeerMessageOf<"AppendEntriesResponse">;
+export type InstallSnapshotRequest = PeerMessageOf<"InstallSnapshotRequest">;
+export type InstallSnapshotResponse = PeerMessageOf<"InstallSnapshotResponse">;
+export type RejoinRequest = PeerMessageOf<"RejoinRequest">;
+export type RejoinResponse = PeerMessageOf<"RejoinResponse">;
 
 /** A message with its envelope: what one frame carries. */
 export type Packet =

@@ -5,7 +5,7 @@
  */
 import type { DraftyClient } from "../client/mod.ts";
 import type { CliIo } from "./io.ts";
-import { jsonOf, keyJsonOf, lineOf } from "./render.ts";
+import { jsonOf, keyJsonOf, lineOf, sizeOf } from "./render.ts";
 
 /** What a command works with. */
 export interface ActionContext {
@@ -17,11 +17,16 @@ export interface ActionContext {
 export interface ClientAction {
   /** The names of its arguments. */
   readonly parameters: readonly string[];
+  /** How long to try where nothing is said, if that is not the usual time. */
+  readonly timeoutMs?: number;
   /** Whether further words belong to the last argument. */
   readonly joinsRest?: boolean;
   /** Resolves to the exit code. */
   readonly run: (context: ActionContext, words: readonly string[]) => Promise<number>;
 }
+
+/** A large state takes long to write. */
+const SNAPSHOT_TIMEOUT_MS = 10 * 60_000;
 
 /** All commands but `status`, which asks every node by itself. */
 export const CLIENT_ACTIONS: Readonly<Record<string, ClientAction>> = {
@@ -33,6 +38,7 @@ export const CLIENT_ACTIONS: Readonly<Record<string, ClientAction>> = {
   show: { parameters: [], run: data },
   putrnd: { parameters: [], run: putRandom },
   ping: { parameters: [], run: ping },
+  snapshot: { parameters: [], timeoutMs: SNAPSHOT_TIMEOUT_MS, run: snapshot },
 };
 
 /** What may stand after `drafty client`. */
@@ -101,6 +107,16 @@ async function ping({ client, io, isJson }: ActionContext): Promise<number> {
     isJson
       ? line({ node, role, leader: leader === 0 ? null : leader })
       : `pong from node ${node}, ${role}; ${leader === 0 ? "it knows no leader" : `node ${leader} leads`}\n`,
+  );
+  return 0;
+}
+
+async function snapshot({ client, io, isJson }: ActionContext): Promise<number> {
+  const { node, index, totalBytes } = await client.snapshot();
+  io.out(
+    isJson
+      ? line({ node, index, bytes: totalBytes })
+      : `node ${node} has a snapshot up to entry ${index}, ${sizeOf(totalBytes)}\n`,
   );
   return 0;
 }

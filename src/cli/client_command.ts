@@ -24,12 +24,14 @@ interface Request {
 export async function runClient(given: Arguments, io: CliIo): Promise<number> {
   const { name, words, node } = await requestOf(given);
   const timeout = given.values.get("timeout");
-  const timeoutMs = timeout === undefined ? DEFAULT_TIMEOUT_MS : durationMs("timeout", timeout);
+  const action = CLIENT_ACTIONS[name];
+  const timeoutMs = timeout === undefined
+    ? action?.timeoutMs ?? DEFAULT_TIMEOUT_MS
+    : durationMs("timeout", timeout);
   const guid = given.values.get("guid");
   const clientId = guid === undefined ? undefined : guidBytes("guid", guid);
   const isJson = given.flags.has("json");
   const targets = targetsOf(given, node);
-  const action = CLIENT_ACTIONS[name];
   if (action === undefined) return await runStatus(targets, { timeoutMs, isJson }, io);
 
   using client = new DraftyClient({

@@ -32,7 +32,7 @@ const CONFIG_OPTION: Option = {
 export const NODE_COMMAND: Command = {
   name: "--node",
   summary: "run a node",
-  usage: ["--node N [--config FILE] [--data DIR] [--server-msgs] [--client-msgs]"],
+  usage: ["--node N [--config FILE] [--data DIR] [--new-cluster | --rejoin] [--server-msgs] [--client-msgs]"],
   options: [
     { name: "node", value: "N", summary: "the node of the cluster to run" },
     CONFIG_OPTION,
@@ -41,11 +41,24 @@ export const NODE_COMMAND: Command = {
       value: "DIR",
       summary: "keep the data in DIR/N; by default the [storage] directory, data",
     },
+    {
+      name: "new-cluster",
+      summary: "this cluster has no past: do not wait until all its nodes have said so",
+    },
+    {
+      name: "rejoin",
+      summary: "the directory is a copy or a backup: ask the others what it does not remember",
+    },
     { name: "server-msgs", summary: "log each message between nodes as a sentence" },
     { name: "client-msgs", summary: "log each request of a client, and its answer, as a sentence" },
   ],
-  details: "The node runs until it gets SIGINT (Ctrl-C) or SIGTERM, then ends cleanly with exit code 0.\n" +
-    "What it does is logged on standard error.",
+  details:
+    `The node runs until it gets SIGINT (Ctrl-C) or SIGTERM, then ends cleanly with exit code 0. What it does is logged
+on standard error.
+
+A node with an empty directory is new, or has lost its disk, and cannot tell which: it takes no part until all other
+nodes have answered it once. So a new cluster begins when all its nodes have been started, or as soon as a majority
+of them was started with --new-cluster. A node whose disk is damaged finds its way back in the same way.`,
   examples: [
     "drafty --node 1",
     "drafty --node 2 --server-msgs",
@@ -86,6 +99,7 @@ export const COMMANDS: readonly Command[] = [
   data, show       print all pairs in the order of their keys, a line each: key = value
   putrnd           put a random three-letter key with a value from 0 to 999
   ping             ask a node who it is and who leads
+  snapshot         let a node take a snapshot of all pairs now, and remove the log before it
   status           a table of all nodes
 
 A node number before or after a command is the same as --node: client 1 putrnd, client putrnd 1. After put, get and
@@ -110,6 +124,37 @@ Exit codes: 0 done, 1 no such key, 2 usage, 3 configuration, 8 no leader or no a
       "drafty client --server 127.0.0.1:9001 --timeout 500ms ping",
     ],
     load: async () => (await import("./client_command.ts")).runClient,
+  },
+  {
+    name: "log",
+    summary: "show what is in a node's data directory",
+    usage: ["log DIR [--from I] [--to I] [--json]"],
+    options: [
+      { name: "from", value: "I", summary: "the first entry to show" },
+      { name: "to", value: "I", summary: "the last entry to show" },
+      { name: "json", summary: "print one JSON object a line" },
+    ],
+    details:
+      `DIR is the directory of one node, such as data/1. Nothing is changed, and no lock is taken: it is meant for a node
+that is down. Each line of a record begins with its place in the file.
+
+Exit codes: 0 shown, 2 usage, 4 not a data directory, 5 something is damaged (all that can be read is shown).`,
+    examples: ["drafty log data/1", "drafty log data/1 --from 100 --to 120", "drafty log data/1 --json"],
+    load: async () => (await import("./log_command.ts")).runLog,
+  },
+  {
+    name: "check",
+    summary: "verify every byte of a node's data directory",
+    usage: ["check DIR [--json]"],
+    options: [{ name: "json", summary: "print one JSON object" }],
+    details:
+      `DIR is the directory of one node, such as data/1. Nothing is changed, and no lock is taken: it is meant for a node
+that is down.
+
+Exit codes: 0 every byte is what was written, 2 usage, 4 not a data directory, or with files of others, 5 damaged,
+7 a copy.`,
+    examples: ["drafty check data/1", "drafty check data/1 --json"],
+    load: async () => (await import("./check_command.ts")).runCheck,
   },
   {
     name: "demo",

@@ -20,6 +20,11 @@ export async function runNode(given: Arguments, io: CliIo): Promise<number> {
   const number = given.values.get("node");
   if (number === undefined) throw new UsageError("--node is missing; give the node to run: drafty --node 1");
   const node = nodeNumber("node", number);
+  if (given.flags.has("new-cluster") && given.flags.has("rejoin")) {
+    throw new UsageError(
+      "--new-cluster and --rejoin contradict each other; a new cluster has nothing to forget",
+    );
+  }
   const config = loadClusterConfig(given.values.get("config"));
   const address = nodeAddress(config, node);
   const dataDirectory = `${given.values.get("data") ?? config.storageDirectory}/${node}`;
@@ -30,6 +35,8 @@ export async function runNode(given: Arguments, io: CliIo): Promise<number> {
     dataDirectory,
     serverMsgs: given.flags.has("server-msgs"),
     clientMsgs: given.flags.has("client-msgs"),
+    isNewCluster: given.flags.has("new-cluster"),
+    isRejoining: given.flags.has("rejoin"),
   });
   const stop = () => {
     // A second signal then ends the process at once.

@@ -29,6 +29,18 @@ export function keyJsonOf(bytes: Uint8Array): string {
   return textOf(bytes) ?? lineOf(bytes);
 }
 
+/** "812 B", "2.1 MB": a size for people. */
+export function sizeOf(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1_000 && unit < units.length - 1) {
+    value /= 1_000;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
 const encoder = new TextEncoder();
 const ESCAPES: Readonly<Record<string, string>> = { "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r" };
 

@@ -15,11 +15,19 @@ const ANSWERS: Readonly<Record<ClientRequest["type"], ClientResponse["type"]>> =
   DataRequest: "DataResponse",
   PutRequest: "PutResponse",
   DeleteRequest: "DeleteResponse",
+  SnapshotRequest: "SnapshotResponse",
 };
+
+/** What every node answers by itself. */
+const ANY_NODE: ReadonlySet<ClientRequest["type"]> = new Set([
+  "PingRequest",
+  "StatusRequest",
+  "SnapshotRequest",
+]);
 
 /** Whether only the leader can answer. */
 export function needsLeader(request: ClientRequest): boolean {
-  return request.type !== "PingRequest" && request.type !== "StatusRequest";
+  return !ANY_NODE.has(request.type);
 }
 
 /** Whether it changes something. */

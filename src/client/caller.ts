@@ -131,7 +131,10 @@ export class Caller {
   }
 
   async #attempt(server: ServerAddress, request: ClientRequest, leftMs: number): Promise<Outcome> {
-    const limitMs = Math.min(leftMs, this.#options.attemptTimeoutMs);
+    // A snapshot takes as long as it takes; asking another node instead would only begin another.
+    const limitMs = request.type === "SnapshotRequest"
+      ? leftMs
+      : Math.min(leftMs, this.#options.attemptTimeoutMs);
     if (!this.#options.isOneShot) return await this.#connectionTo(server).ask(request, limitMs);
     const connection = this.#connect(server);
     try {

@@ -114,6 +114,15 @@ export class DraftyClient {
     return expected(response, "StatusResponse");
   }
 
+  /**
+   * Lets the first node that answers take a snapshot of its state now, and remove the log before it. Resolves, when it
+   * is durable, to the entry that the snapshot ends with, and its size.
+   */
+  async snapshot(): Promise<ClientResponseOf<"SnapshotResponse">> {
+    const [response] = await this.#read({ type: "SnapshotRequest" });
+    return expected(response, "SnapshotResponse");
+  }
+
   /** Closes all connections. What is under way fails. */
   close(): void {
     this.#caller.close();

@@ -11,7 +11,13 @@
  * @module
  */
 import type { ClientResponse, ClientResponseOf } from "../../packraft/mod.ts";
-import { type ClientError, OutcomeUnknownError, RequestError, SessionLostError } from "./errors.ts";
+import {
+  type ClientError,
+  NoSpaceError,
+  OutcomeUnknownError,
+  RequestError,
+  SessionLostError,
+} from "./errors.ts";
 import { nameOf, type ServerAddress } from "./platform.ts";
 
 /** How an attempt ended. */
@@ -108,6 +114,10 @@ export class RequestProgress {
         return { kind: "fail", error: this.#failure(response.message) };
       case "staleSequence":
         return { kind: "fail", error: new SessionLostError(`outcome unknown: ${response.message}`) };
+      case "noSpace":
+        // There may be room before the time is up, or another leader with more of it.
+        if (!this.#isWrite) return { kind: "fail", error: new NoSpaceError(response.message) };
+        return { ...this.#pause(server), pauseMs: response.retryAfterMs };
       case "busy":
         return { ...this.#pause(server), pauseMs: response.retryAfterMs * (1 + this.#random() / 2) };
       case "noLeader":

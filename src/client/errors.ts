@@ -45,6 +45,12 @@ export class ClientClosedError extends ClientError {
   override readonly exitCode = 8;
 }
 
+/** The disk of the node that was asked is full, and nothing was changed. */
+export class NoSpaceError extends ClientError {
+  override readonly name = "NoSpaceError";
+  override readonly exitCode = 6;
+}
+
 /** The request is not one that can be served. Nothing was done. */
 export class RequestError extends ClientError {
   override readonly name = "RequestError";

@@ -9,6 +9,7 @@ export {
   ClientError,
   NoAnswerError,
   NoLeaderError,
+  NoSpaceError,
   OutcomeUnknownError,
   RequestError,
   SessionLostError,

@@ -8,12 +8,13 @@ import {
   type ClientError,
   NoAnswerError,
   NoLeaderError,
+  NoSpaceError,
   OutcomeUnknownError,
   UnreachableError,
 } from "./errors.ts";
 
 interface Trouble {
-  readonly kind: "unreachable" | "unanswered" | "noLeader" | "refused";
+  readonly kind: "unreachable" | "unanswered" | "noLeader" | "noSpace" | "refused";
   readonly text: string;
 }
 
@@ -41,6 +42,11 @@ export class Troubles {
           "the same write with the same id is safe to repeat",
       );
     }
+    if (kinds.has("noSpace")) {
+      return new NoSpaceError(
+        `the disk is full ${after}: nothing was changed; make room on the leader's disk`,
+      );
+    }
     if (kinds.has("noLeader")) {
       return new NoLeaderError(`no leader ${after}: a majority of the nodes must run and reach each other`);
     }
@@ -66,7 +72,8 @@ function troubleOf(attempt: Attempt): Trouble | undefined {
     return { kind: "noLeader", text: ` names node ${response.leader}` };
   }
   if (response.type !== "ErrorResponse") return undefined;
-  return response.code === "noLeader"
-    ? { kind: "noLeader", text: " knows no leader" }
+  if (response.code === "noLeader") return { kind: "noLeader", text: " knows no leader" };
+  return response.code === "noSpace"
+    ? { kind: "noSpace", text: " has no room" }
     : { kind: "refused", text: `: ${response.code}` };
 }

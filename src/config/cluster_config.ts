@@ -28,6 +28,10 @@ export interface ClusterConfig {
   readonly lingerMs: number;
   /** Node N keeps its data in `storageDirectory/N`; a relative path is seen from the working directory. */
   readonly storageDirectory: string;
+  /** A file of the log is closed, and the next one begun, when it has this size. */
+  readonly segmentBytes: number;
+  /** A snapshot is taken when the log has grown by this much, and by the size of the last snapshot. */
+  readonly snapshotAfterBytes: number;
   /** At least one, in the order of the file. */
   readonly nodes: readonly NodeAddress[];
 }

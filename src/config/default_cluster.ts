@@ -33,6 +33,12 @@ linger_ms = 5
 # Node N keeps its data in directory/N, seen from where the node is started. \`--data\` goes before it.
 directory = "data"
 
+# The log is a row of files, each of about this size. A file is removed when a snapshot stands for all that is in it.
+segment_bytes = 67108864
+
+# A snapshot of all keys is taken when the log has grown by this much, and by at least the size of the last snapshot.
+snapshot_after_bytes = 67108864
+
 # One [[nodes]] for each node, at most 7. An odd number is best: of 3 nodes 1 may fail, of 5 nodes 2.
 # \`host\` is where the other nodes and the clients find it. \`peer_port\` is for the nodes among themselves,
 # \`client_port\` for clients.

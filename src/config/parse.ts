@@ -26,6 +26,12 @@ const MAX_DIRECTORY_BYTES = 4_096;
 /** The TOML parser quotes what it stumbled over, however long. */
 const MAX_PROBLEM_CHARACTERS = 200;
 
+const MIB = 1024 * 1024;
+const DEFAULT_SEGMENT_BYTES = 64 * MIB;
+const DEFAULT_SNAPSHOT_AFTER_BYTES = 64 * MIB;
+/** Smaller files would be many; a larger one is freed late. */
+const SEGMENT_BYTES = { min: 4_096, max: 1024 * MIB, what: "a whole number of bytes" };
+const SNAPSHOT_AFTER_BYTES = { min: 4_096, max: 1024 * 1024 * MIB, what: "a whole number of bytes" };
 const PORT = { min: 1, max: 65_535, what: "a port" };
 
 /**
@@ -43,7 +49,7 @@ export function parseClusterConfig(text: string, source: string): ClusterConfig 
   const cluster = root.table("cluster");
   cluster.allowOnly(["id", "heartbeat_ms", "election_timeout_ms", "linger_ms"]);
   const storage = root.table("storage");
-  storage.allowOnly(["directory"]);
+  storage.allowOnly(["directory", "segment_bytes", "snapshot_after_bytes"]);
   const heartbeatMs = cluster.has("heartbeat_ms")
     ? cluster.wholeNumber("heartbeat_ms", {
       min: 1,
@@ -58,6 +64,12 @@ export function parseClusterConfig(text: string, source: string): ClusterConfig 
     electionTimeoutMs: electionTimeoutOf(cluster, heartbeatMs),
     lingerMs: lingerOf(cluster, heartbeatMs),
     storageDirectory: storage.has("directory") ? storage.text("directory", MAX_DIRECTORY_BYTES) : "data",
+    segmentBytes: storage.has("segment_bytes")
+      ? storage.wholeNumber("segment_bytes", SEGMENT_BYTES)
+      : DEFAULT_SEGMENT_BYTES,
+    snapshotAfterBytes: storage.has("snapshot_after_bytes")
+      ? storage.wholeNumber("snapshot_after_bytes", SNAPSHOT_AFTER_BYTES)
+      : DEFAULT_SNAPSHOT_AFTER_BYTES,
     nodes: nodesOf(root, source),
   };
 }

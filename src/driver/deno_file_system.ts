@@ -9,8 +9,10 @@ import {
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
+  type ReadFile,
 } from "../storage/file_system.ts";
-import { LOCK_FILE_NAME } from "../storage/data_directory.ts";
+import { crc32 } from "../../packraft/crc32.ts";
+import { decodeLockText, encodeLockText, LOCK_FILE_NAME } from "../storage/lock_file.ts";
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
@@ -63,6 +65,21 @@ export class DenoFileSystem implements FileSystem {
     return attempt("read", path, () => Deno.readFileSync(path));
   }
 
+  openRead(path: string): ReadFile {
+    return attempt("open", path, () => new DenoReadFile(path, Deno.openSync(path, { read: true })));
+  }
+
+  identityOf(path: string): number | undefined {
+    return attempt("stat", path, () => {
+      const { ino, birthtime } = Deno.lstatSync(path);
+      if (ino === null || ino === 0) return undefined;
+      // The inode alone is not enough: where a directory is removed and restored, the new file gets the old number.
+      // The device's number is left out: it may be another after the machine has started again.
+      const born = new TextEncoder().encode(`${ino} ${birthtime?.getTime() ?? 0}`);
+      return (ino % 2 ** 20) * 2 ** 32 + crc32(born) + 1;
+    });
+  }
+
   openAppend(path: string, options: { create: boolean }): AppendFile {
     return attempt("open", path, () => {
       const file = Deno.openSync(path, { append: true, createNew: options.create, mode: FILE_MODE });
@@ -93,12 +110,22 @@ export class DenoFileSystem implements FileSystem {
         }
         // For the message of whoever comes next only: the lock itself is the kernel's, and ends with us.
         file.truncateSync(0);
-        file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+        writeAll(file, encodeLockText(Deno.pid));
       } catch (error) {
         file.close();
         throw error;
       }
-      return file;
+      return {
+        close() {
+          try {
+            file.truncateSync(0);
+          } catch {
+            // A text that stays names a process that is gone: nobody is misled, because the lock is free.
+          } finally {
+            file.close();
+          }
+        },
+      };
     });
   }
 }
@@ -140,6 +167,42 @@ class DenoAppendFile implements AppendFile {
   close(): void {
     this.#file.close();
   }
+}
+
+class DenoReadFile implements ReadFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly #file: Deno.FsFile;
+  /** Where the next read without a seek would start. */
+  #position = 0;
+
+  constructor(path: string, file: Deno.FsFile) {
+    this.path = path;
+    this.#file = file;
+    this.sizeBytes = file.statSync().size;
+  }
+
+  read(offset: number, into: Uint8Array): number {
+    return attempt("read", this.path, () => {
+      if (offset !== this.#position) this.#file.seekSync(offset, Deno.SeekMode.Start);
+      let done = 0;
+      while (done < into.length) {
+        const count = this.#file.readSync(into.subarray(done));
+        if (count === null) break;
+        done += count;
+      }
+      this.#position = offset + done;
+      return done;
+    });
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
 }
 
 function syncDirectory(path: string): void {
@@ -190,8 +253,8 @@ function statOrUndefined(path: string): Deno.FileInfo | undefined {
 }
 
 function describeHolder(lockPath: string): string {
-  const pid = Deno.readTextFileSync(lockPath).trim();
-  return /^\d+$/.test(pid) ? `by process ${pid}` : "by another process";
+  const pid = decodeLockText(Deno.readFileSync(lockPath)) ?? 0;
+  return pid > 0 ? `by process ${pid}` : "by another process";
 }
 
 function attempt<T>(operation: string, path: string, run: () => T): T {

@@ -5,3 +5,4 @@
  */
 export { type NodeEnd, type NodeOptions, type RunningNode, startNode } from "./node.ts";
 export type { Log } from "./log_sink.ts";
+export { DenoFileSystem } from "./deno_file_system.ts";

@@ -9,16 +9,17 @@
 import type { ClientRequest, PeerMessage } from "../../packraft/mod.ts";
 import { encodePacket } from "../../packraft/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
-import type { RaftEvent } from "../raft/mod.ts";
+import { Store } from "../kv/mod.ts";
 import {
   Replica,
+  type ReplicaEvent,
   sentenceOfEvent,
   sentenceOfPeerMessage,
   sentenceOfRequest,
   sentenceOfResponse,
 } from "../replica/mod.ts";
 import { DataDirectory } from "../storage/data_directory.ts";
-import { StorageError } from "../storage/errors.ts";
+import { CorruptLogError, DataDirectoryError, describeDamage, StorageError } from "../storage/errors.ts";
 import { Alarm } from "./alarm.ts";
 import { ClientListener } from "./client_listener.ts";
 import { DenoFileSystem } from "./deno_file_system.ts";
@@ -33,6 +34,9 @@ import { closeQuietly } from "./sockets.ts";
 const STALL_MS = 1_000;
 const MAX_PENDING_REQUESTS = 65_536;
 const MAX_APPEND_BYTES = 1024 * 1024;
+/** Kept in memory beside a snapshot, so that a follower that was away for a moment needs no snapshot. */
+const KEPT_LOG_BYTES = 8 * 1024 * 1024;
+const SNAPSHOT_CHUNK_BYTES = 512 * 1024;
 const MAX_INFLIGHT_APPENDS = 32;
 /** The whole window fits, and heartbeats beside it: a smaller queue would drop appends while a follower catches up. */
 const MAX_QUEUED_BYTES_PER_PEER = (MAX_INFLIGHT_APPENDS + 1) * MAX_APPEND_BYTES;
@@ -48,6 +52,10 @@ export interface NodeOptions {
   /** Whether each message between nodes, or of a client, is logged as a sentence. */
   readonly serverMsgs?: boolean;
   readonly clientMsgs?: boolean;
+  /** The operator vouches that the cluster is new: the node need not hear that from all others. */
+  readonly isNewCluster?: boolean;
+  /** The operator says that the directory does not hold all that the node promised: it asks the others. */
+  readonly isRejoining?: boolean;
   readonly log?: Log;
 }
 
@@ -89,6 +97,9 @@ class Node implements RunningNode {
   /** The luid of the present turn, or of the last one. */
   #turn: string;
   #isFlushDue = false;
+  /** Set while a slice of work that is not urgent waits for its turn. */
+  #workTimer: ReturnType<typeof setTimeout> | undefined;
+  #workTookMs = 0;
   #hasEnded = false;
 
   constructor(options: NodeOptions) {
@@ -105,10 +116,11 @@ class Node implements RunningNode {
       opened.push(peerListener);
       const clientListener = listenOn(self.host, self.clientPort, "client");
       opened.push(clientListener);
-      this.#directory = openDirectory(options);
+      const store = new Store();
+      this.#directory = openDirectory(options, store);
       opened.push(this.#directory);
       this.#logRecovery();
-      this.#replica = this.#makeReplica();
+      this.#replica = this.#makeReplica(store);
       this.#alarm = new Alarm(() => this.#wake(), now);
       this.#links = new Map(this.#peers().map((peer) => [peer.id, this.#linkTo(peer, trouble)]));
       const shared = { luids: this.#luids, trouble, now };
@@ -160,6 +172,7 @@ class Node implements RunningNode {
   /** Hears and says nothing more; answers that are on their way have `graceMs` to leave. */
   async #disconnect(graceMs: number): Promise<void> {
     this.#alarm.cancel();
+    clearTimeout(this.#workTimer);
     for (const link of this.#links.values()) link.close();
     await Promise.all([this.#peerListener.close(), this.#clientListener.close(graceMs)]);
   }
@@ -216,9 +229,22 @@ class Node implements RunningNode {
     try {
       this.#replica.flush();
       this.#alarm.setBy(this.#replica.nextWakeMs());
+      this.#scheduleWork();
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** A slice of work takes no more than half of the time, and never its turn before what has arrived. */
+  #scheduleWork(): void {
+    if (this.#workTimer !== undefined || !this.#replica.hasWork) return;
+    this.#workTimer = setTimeout(() => {
+      this.#workTimer = undefined;
+      if (this.#hasEnded) return;
+      const startMs = now();
+      this.#takeIn(() => this.#replica.work());
+      this.#workTookMs = now() - startMs;
+    }, Math.ceil(this.#workTookMs));
   }
 
   // ----------------------------------------------------------------------------------- what leaves
@@ -232,14 +258,27 @@ class Node implements RunningNode {
     this.#links.get(to)?.send(encodePacket({ family: "peer", envelope, message }));
   }
 
-  #tell(event: RaftEvent): void {
+  #tell(event: ReplicaEvent): void {
     // Commits are as many as writes: they are in the messages for those who want to see each.
     if (event.kind !== "committed") this.#log(`${this.#turn} ${sentenceOfEvent(event)}`);
+    if (event.kind === "rejoinImpossible") queueMicrotask(() => this.#fail(this.#hopeless()));
   }
 
   // ----------------------------------------------------------------------------------- how it is made
 
-  #makeReplica(): Replica {
+  /** Why this node cannot find its way back, and what a person can do. */
+  #hopeless(): Error {
+    const { node, dataDirectory } = this.#options;
+    const { damage } = this.#directory.report;
+    if (damage !== undefined) return new CorruptLogError(damage, dataDirectory, node);
+    return new DataDirectoryError(
+      `data directory ${dataDirectory} does not hold what node ${node} once promised, and too few of the other nodes ` +
+        "remember enough to tell: start the others with their own directories, or, if this cluster is new, each of " +
+        "them with --new-cluster",
+    );
+  }
+
+  #makeReplica(store: Store): Replica {
     const { config, node, clientMsgs } = this.#options;
     return new Replica(
       {
@@ -249,12 +288,16 @@ class Node implements RunningNode {
           heartbeatMs: config.heartbeatMs,
           electionTimeoutMs: config.electionTimeoutMs,
           maxAppendBytes: MAX_APPEND_BYTES,
+          keptLogBytes: KEPT_LOG_BYTES,
           maxInflightAppends: MAX_INFLIGHT_APPENDS,
           random: Math.random,
         },
-        log: this.#directory.log,
+        storage: this.#directory,
+        store,
         addresses: new Map(config.nodes.map((member) => [member.id, member])),
         maxPendingRequests: MAX_PENDING_REQUESTS,
+        snapshotAfterBytes: config.snapshotAfterBytes,
+        snapshotChunkBytes: SNAPSHOT_CHUNK_BYTES,
       },
       {
         send: (to, message) => this.#send(to, message),
@@ -298,12 +341,22 @@ class Node implements RunningNode {
   }
 
   #logRecovery(): void {
-    const { hardState, entries } = this.#directory.log.recovered;
-    const { cutBytes } = this.#directory.log.report;
-    const cut = cutBytes > 0 ? `; a torn tail of ${cutBytes} B was cut` : "";
-    this.#log(
-      `${this.#turn} has a log of ${entries.length} entries, is in term ${hardState.currentTerm}${cut}`,
-    );
+    const { hardState, base, entries, snapshot, memory } = this.#directory.recovered;
+    const { cutBytes, tear, damage } = this.#directory.report;
+    const say = (text: string) => this.#log(`${this.#turn} ${text}`);
+    const lastIndex = base.index + entries.length;
+    const from = snapshot.index === 0 ? "" : ` and a snapshot up to entry ${snapshot.index}`;
+    const log = entries.length === 0 ? "an empty log" : `a log of entries ${base.index + 1} to ${lastIndex}`;
+    say(`has ${log}${from}, is in term ${hardState.currentTerm}`);
+    if (cutBytes > 0) say(`has cut a torn tail of ${cutBytes} B after entry ${lastIndex}: ${tear}`);
+    if (damage !== undefined) {
+      say(
+        `finds its disk damaged: ${describeDamage(damage)}; ` +
+          "it takes no part until it has found out from the others what it may have promised",
+      );
+    } else if (memory === "lost") {
+      say("does not trust its disk, as it was told: it asks the others what it may have promised");
+    }
   }
 }
 
@@ -317,11 +370,16 @@ function addressOf(options: NodeOptions): ClusterConfig["nodes"][number] {
   return self;
 }
 
-function openDirectory(options: NodeOptions): DataDirectory {
-  const directoryId = crypto.getRandomValues(new Uint8Array(16));
-  const { clusterId } = options.config;
-  const identity = { clusterId, node: options.node, directoryId };
-  return DataDirectory.open(new DenoFileSystem(), options.dataDirectory, identity);
+function openDirectory(options: NodeOptions, store: Store): DataDirectory {
+  const { config: { clusterId, segmentBytes }, node, isNewCluster = false, isRejoining = false } = options;
+  const drawId = () => crypto.getRandomValues(new Uint8Array(16));
+  return DataDirectory.open(
+    new DenoFileSystem(),
+    options.dataDirectory,
+    { clusterId, node },
+    { drawId, segmentBytes, isNewCluster, isRejoining },
+    store,
+  );
 }
 
 function endOf(error: unknown): NodeEnd {

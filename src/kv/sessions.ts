@@ -33,10 +33,13 @@ export type WriteResult =
   /** The entry holds no command that this version understands; nothing was done, here or on any node. */
   | { readonly kind: "invalid" };
 
-interface Session {
+/** What is known of one client. */
+export interface Session {
   /** All sequences up to this one are forgotten. */
   forgottenUpTo: number;
   readonly results: Map<number, WriteResult>;
+  /** How many times the sessions had been captured when this object was made. */
+  readonly epoch: number;
 }
 
 /** How much is kept. Equal on every node of a cluster: the limits are part of the replicated rule. */
@@ -49,6 +52,8 @@ export class Sessions {
   /** In the order of their last write: the first is the one to forget. */
   readonly #sessions = new Map<string, Session>();
   readonly #limits: SessionLimits;
+  /** Counts captures: a session of an earlier epoch is copied before it is changed, for a capture may see it. */
+  #epoch = 0;
 
   constructor(
     limits: SessionLimits = { maxClients: MAX_CLIENTS, maxResultsPerClient: MAX_RESULTS_PER_CLIENT },
@@ -61,6 +66,24 @@ export class Sessions {
   }
 
   /**
+   * All sessions as they are now, whatever is written later, in the order of their last write. It takes one reference
+   * for each client; what a session holds is copied only if it is written to.
+   */
+  capture(): readonly (readonly [string, Session])[] {
+    this.#epoch++;
+    return [...this.#sessions];
+  }
+
+  /** Takes in a session of a snapshot, as the one that wrote last. */
+  restore(name: string, session: Session): void {
+    this.#sessions.set(name, session);
+  }
+
+  clear(): void {
+    this.#sessions.clear();
+  }
+
+  /**
    * Runs `apply` if this write of this client has not been applied before, keeps its result, and returns it;
    * otherwise returns what is known of the first time.
    */
@@ -69,7 +92,7 @@ export class Sessions {
     apply: () => WriteResult,
   ): WriteResult {
     const name = nameOfBytes(write.clientId);
-    const session = this.#sessions.get(name) ?? newSession(write.answeredUpTo);
+    const session = this.#sessions.get(name) ?? this.#newSession(write.answeredUpTo);
     if (session === undefined) return { kind: "stale" };
     // Put at the end again: this client is now the one that wrote last.
     this.#sessions.delete(name);
@@ -81,9 +104,19 @@ export class Sessions {
     this.#forgetOldestClient();
     if (write.sequence <= session.forgottenUpTo) return { kind: "stale" };
     const result = apply();
-    session.results.set(write.sequence, result);
-    this.#forgetResults(session, write.answeredUpTo);
+    const own = this.#ownOf(name, session);
+    own.results.set(write.sequence, result);
+    this.#forgetResults(own, write.answeredUpTo);
     return result;
+  }
+
+  /** The session to be changed: a copy, if a capture may see this one. */
+  #ownOf(name: string, session: Session): Session {
+    if (session.epoch === this.#epoch) return session;
+    const { forgottenUpTo, results } = session;
+    const own = { forgottenUpTo, results: new Map(results), epoch: this.#epoch };
+    this.#sessions.set(name, own);
+    return own;
   }
 
   #forgetOldestClient(): void {
@@ -107,9 +140,10 @@ export class Sessions {
       session.forgottenUpTo = Math.max(session.forgottenUpTo, lowest);
     }
   }
-}
 
-/** A client that holds answers already is not new: it has been forgotten. */
-function newSession(answeredUpTo: number): Session | undefined {
-  return answeredUpTo === 0 ? { forgottenUpTo: 0, results: new Map() } : undefined;
+  /** A client that holds answers already is not new: it has been forgotten. */
+  #newSession(answeredUpTo: number): Session | undefined {
+    if (answeredUpTo > 0) return undefined;
+    return { forgottenUpTo: 0, results: new Map(), epoch: this.#epoch };
+  }
 }

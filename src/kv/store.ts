@@ -6,26 +6,32 @@
  * @module
  */
 import BTreeModule from "sorted-btree";
+import { bulkLoad } from "sorted-btree/extended/bulkLoad";
 import { crc32, type Entry, PackraftError, type Pair } from "../../packraft/mod.ts";
 import { bytesOfName, nameOfBytes } from "./byte_names.ts";
 import { type Command, decodeCommand } from "./command.ts";
-import { Sessions, type WriteResult } from "./sessions.ts";
+import { type Session, Sessions, type WriteResult } from "./sessions.ts";
+import { pagesOf, readPages, type SnapshotHead, type SnapshotTarget } from "./snapshot_pages.ts";
 
 // The package is CommonJS: its default export arrives wrapped.
 const BTree = BTreeModule.default;
 type Tree = InstanceType<typeof BTree<string, Uint8Array>>;
 
+/** How many children a node of the tree has at most. */
+const MAX_NODE_SIZE = 32;
+const byName = (a: string, b: string) => a < b ? -1 : a > b ? 1 : 0;
+
 /** The replicated key-value store. */
 export class Store {
   // A key is held as a string of one character per byte, so that comparing strings compares bytes.
-  readonly #pairs: Tree = new BTree<string, Uint8Array>();
-  readonly #sessions: Sessions;
+  #pairs: Tree = newTree();
+  protected readonly sessions: Sessions;
   #lastApplied = 0;
   #pairsDigest = 0;
   #historyDigest = 0;
 
   constructor(sessions: Sessions = new Sessions()) {
-    this.#sessions = sessions;
+    this.sessions = sessions;
   }
 
   /** The index of the last entry applied. */
@@ -55,7 +61,7 @@ export class Store {
     const command = tryDecode(entry.data);
     const result = command === undefined
       ? { kind: "invalid" } as const
-      : this.#sessions.once(command, () => this.write(entry.index, command));
+      : this.sessions.once(command, () => this.write(entry.index, command));
     this.#historyDigest = scrambled(crc32(entry.data, this.#historyDigest ^ digestOfResult(result)));
     return result;
   }
@@ -68,6 +74,51 @@ export class Store {
   *pairs(): Generator<Pair> {
     const copy = this.#pairs.clone(); // shares its nodes until one side writes
     for (const [name, value] of copy.entries()) yield { key: bytesOfName(name), value };
+  }
+
+  /**
+   * The whole state as it is at this call, in pages (`snapshot_pages.ts`), to be taken as wanted while writes go on:
+   * the tree shares its nodes, and the sessions their results, until one side writes.
+   */
+  snapshotPages(): Generator<Uint8Array> {
+    const pairs = this.#pairs.clone();
+    const sessions = this.sessions.capture();
+    return pagesOf({
+      lastApplied: this.#lastApplied,
+      pairsDigest: this.#pairsDigest >>> 0,
+      historyDigest: this.#historyDigest,
+      sessionCount: sessions.length,
+      pairCount: pairs.size,
+      sessions,
+      pairs: pairs.entries(),
+    });
+  }
+
+  /**
+   * Forgets everything and takes in the pages of a snapshot; none at all are the empty store. If they are not what
+   * they should be, or their iterator throws, the store is left empty and the error goes on.
+   */
+  restore(pages: Iterable<Uint8Array>): void {
+    this.#forget();
+    try {
+      const loading = new Loading(this.sessions);
+      readPages(pages, loading);
+      this.#pairs = loading.tree();
+      this.#lastApplied = loading.lastApplied;
+      this.#pairsDigest = loading.pairsDigest | 0;
+      this.#historyDigest = loading.historyDigest;
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+  }
+
+  #forget(): void {
+    this.#pairs = newTree();
+    this.sessions.clear();
+    this.#lastApplied = 0;
+    this.#pairsDigest = 0;
+    this.#historyDigest = 0;
   }
 
   /** Does what a command says, without asking whether it was done before: {@linkcode Store.apply} has. */
@@ -83,6 +134,47 @@ export class Store {
     this.#pairs.delete(name);
     return { kind: "delete", index, found: old !== undefined };
   }
+}
+
+/** A snapshot on its way into a store. The pairs are put into a tree at the end, all at once. */
+class Loading implements SnapshotTarget {
+  lastApplied = 0;
+  pairsDigest = 0;
+  historyDigest = 0;
+  readonly #sessions: Sessions;
+  readonly #names: string[] = [];
+  readonly #values: Uint8Array[] = [];
+
+  constructor(sessions: Sessions) {
+    this.#sessions = sessions;
+  }
+
+  head({ lastApplied, pairsDigest, historyDigest }: SnapshotHead): void {
+    this.lastApplied = lastApplied;
+    this.pairsDigest = pairsDigest;
+    this.historyDigest = historyDigest;
+  }
+
+  session(name: string, session: Session): void {
+    this.#sessions.restore(name, session);
+  }
+
+  pair(name: string, value: Uint8Array): void {
+    const last = this.#names[this.#names.length - 1];
+    if (last !== undefined && last >= name) {
+      throw new PackraftError("invalidValue", "not a snapshot of this store: its keys are not in order");
+    }
+    this.#names.push(name);
+    this.#values.push(value);
+  }
+
+  tree(): Tree {
+    return this.#names.length === 0 ? newTree() : bulkLoad(this.#names, this.#values, MAX_NODE_SIZE, byName);
+  }
+}
+
+function newTree(): Tree {
+  return new BTree<string, Uint8Array>(undefined, byName, MAX_NODE_SIZE);
 }
 
 function tryDecode(data: Uint8Array): Command | undefined {

@@ -10,13 +10,15 @@ import type {
   RequestVoteRequest,
   RequestVoteResponse,
 } from "../../packraft/mod.ts";
+import { mayVote } from "./rejoin.ts";
 import type { ServerState } from "./state.ts";
 import { becomeCandidate, becomeLeader, becomePreCandidate } from "./transitions.ts";
 import type { NodeId, VoteRefusal } from "./types.ts";
 
 /** Stands for election when the timeout has passed without a leader. */
 export function maybeStartElection(state: ServerState): void {
-  if (state.role.name === "leader" || state.nowMs < state.electionDeadlineMs) return;
+  if (state.nowMs < state.electionDeadlineMs) return;
+  if (!mayVote(state)) return state.resetElectionTimer();
   becomePreCandidate(state, "election timeout");
   maybeWin(state);
 }
@@ -33,6 +35,7 @@ export function isLeaderAlive(state: ServerState): boolean {
       );
     case "preCandidate":
     case "candidate":
+    case "rejoining":
       return false;
   }
 }
@@ -108,6 +111,7 @@ function maybeWin(state: ServerState): void {
 function refusalOfPreVote(state: ServerState, request: PreVoteRequest): VoteRefusal {
   if (isLeaderAlive(state)) return "leaderAlive";
   if (request.term <= state.currentTerm) return "staleTerm";
+  if (!mayVote(state)) return "memoryLost";
   return state.rules.isUpToDate(request, state.logEnd) ? "none" : "logBehind";
 }
 
@@ -115,6 +119,7 @@ function refusalOfVote(state: ServerState, from: NodeId, request: RequestVoteReq
   if (request.term < state.currentTerm) return "staleTerm";
   // A request of a larger term was gated by the same question: it is here unadopted only while a leader lives.
   if (request.term > state.currentTerm) return "leaderAlive";
+  if (!mayVote(state)) return "memoryLost";
   if (!state.rules.mayVoteFor(from, state.votedFor)) return "alreadyVoted";
   return state.rules.isUpToDate(request, state.logEnd) ? "none" : "logBehind";
 }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { AppendEntriesRequest, PeerMessage } from "../../packraft/mod.ts";
+import type { AppendEntriesRequest, InstallSnapshotRequest, PeerMessage } from "../../packraft/mod.ts";
 import type { NodeId, RaftOptions } from "./types.ts";
 
 /** Terms from here on cannot be counted up any more and are refused: no cluster gets there by elections. */
@@ -28,11 +28,27 @@ export function malformationOf(
       return message.term === 0 ? "nobody stands in term 0" : undefined;
     case "AppendEntriesRequest":
       return message.term === 0 ? "nobody leads term 0" : malformationOfEntries(message);
+    case "InstallSnapshotRequest":
+      return message.term === 0 ? "nobody leads term 0" : malformationOfChunk(message);
     case "PreVoteResponse":
     case "RequestVoteResponse":
     case "AppendEntriesResponse":
+    case "InstallSnapshotResponse":
+    case "RejoinRequest":
+    case "RejoinResponse":
       return undefined;
   }
+}
+
+function malformationOfChunk(request: InstallSnapshotRequest): string | undefined {
+  const { term, lastIncludedIndex, lastIncludedTerm, totalBytes, offset, data } = request;
+  if (lastIncludedIndex === 0 || lastIncludedTerm === 0) return "a snapshot of nothing";
+  if (lastIncludedTerm > term) {
+    return `a snapshot up to term ${lastIncludedTerm} is beyond the leader's ${term}`;
+  }
+  if (data.length === 0) return "an empty piece of a snapshot";
+  const end = offset + data.length;
+  return end > totalBytes ? `a piece up to byte ${end} of a snapshot of ${totalBytes} B` : undefined;
 }
 
 function malformationOfEntries(request: AppendEntriesRequest): string | undefined {

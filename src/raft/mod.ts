@@ -2,7 +2,7 @@
  * The abstracted server: what Raft decides, without anything that it decides it with.
  *
  * ```ts
- * import { RaftServer } from "./mod.ts";
+ * import { NOTHING_RECOVERED, RaftServer } from "./mod.ts";
  *
  * const server = new RaftServer(
  *   {
@@ -11,10 +11,11 @@
  *     heartbeatMs: 30,
  *     electionTimeoutMs: { min: 180, max: 360 },
  *     maxAppendBytes: 1 << 20,
+ *     keptLogBytes: 1 << 23,
  *     maxInflightAppends: 16,
  *     random: () => 0.5,
  *   },
- *   { hardState: { currentTerm: 0, votedFor: 0 }, entries: [] },
+ *   NOTHING_RECOVERED,
  *   0,
  * );
  * server.step({ kind: "time", nowMs: 1000 });

@@ -8,7 +8,18 @@
  *
  * @module
  */
-import type { Accepted, Entry, HardState, Outgoing, Persist, RaftEvent, Ready, Refused } from "./types.ts";
+import type {
+  Accepted,
+  ChunkToSend,
+  ChunkToStore,
+  Entry,
+  HardState,
+  Outgoing,
+  Persist,
+  RaftEvent,
+  Ready,
+  Refused,
+} from "./types.ts";
 
 interface Promised extends Outgoing {
   /** May leave when this persist is durable. */
@@ -29,9 +40,13 @@ export class Outbox {
   #accepted: Accepted[] = [];
   #reads: number[] = [];
   #refused: Refused[] = [];
+  #chunksToSend: ChunkToSend[] = [];
+  #chunksToStore: ChunkToStore[] = [];
   #events: RaftEvent[] = [];
   #writing: Writing[] = [];
   #handedOut = 0;
+  /** The last persist that was handed out with a hard state. */
+  #hardStateSequence = 0;
   #durable = 0;
 
   /** A message that promises nothing: it may leave before anything is durable. */
@@ -41,7 +56,21 @@ export class Outbox {
 
   /** A message that must not leave before all that was decided up to now is durable. */
   promise(outgoing: Outgoing): void {
-    const sequence = this.#hasUnwritten() ? this.#handedOut + 1 : this.#handedOut;
+    this.#sendWhenDurable(outgoing, this.#hasUnwritten() ? this.#handedOut + 1 : this.#handedOut);
+  }
+
+  /**
+   * A message that promises the present term and vote, and of the log only what is durable already. It does not wait
+   * for entries: a follower whose disk is slow or full still says that it follows.
+   */
+  promiseTerm(outgoing: Outgoing): void {
+    this.#sendWhenDurable(
+      outgoing,
+      this.#hardState === undefined ? this.#hardStateSequence : this.#handedOut + 1,
+    );
+  }
+
+  #sendWhenDurable(outgoing: Outgoing, sequence: number): void {
     if (sequence <= this.#durable) this.#messages.push(outgoing);
     else this.#promised.push({ ...outgoing, sequence });
   }
@@ -63,6 +92,20 @@ export class Outbox {
   truncateAfter(after: number): void {
     this.#entries = this.#entries.filter((waiting) => waiting.index <= after);
     this.#writing = this.#writing.map(({ sequence, upTo }) => ({ sequence, upTo: Math.min(upTo, after) }));
+  }
+
+  /** A snapshot has taken the place of the whole log: nothing that is being written of it counts any more. */
+  resetLog(): void {
+    this.#entries = [];
+    this.#writing = [];
+  }
+
+  sendChunk(chunk: ChunkToSend): void {
+    this.#chunksToSend.push(chunk);
+  }
+
+  storeChunk(chunk: ChunkToStore): void {
+    this.#chunksToStore.push(chunk);
   }
 
   accept(accepted: Accepted): void {
@@ -105,12 +148,16 @@ export class Outbox {
       accepted: this.#accepted,
       reads: this.#reads,
       refused: this.#refused,
+      chunksToSend: this.#chunksToSend,
+      chunksToStore: this.#chunksToStore,
       events: this.#events,
     };
     this.#messages = [];
     this.#accepted = [];
     this.#reads = [];
     this.#refused = [];
+    this.#chunksToSend = [];
+    this.#chunksToStore = [];
     this.#events = [];
     return ready;
   }
@@ -125,6 +172,7 @@ export class Outbox {
     const persist = { sequence, hardState: this.#hardState, entries: this.#entries };
     const last = this.#entries[this.#entries.length - 1];
     if (last !== undefined) this.#writing.push({ sequence, upTo: last.index });
+    if (this.#hardState !== undefined) this.#hardStateSequence = sequence;
     this.#hardState = undefined;
     this.#entries = [];
     return persist;

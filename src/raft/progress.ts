@@ -6,6 +6,9 @@
  * those before, up to a window. A refusal, which says that something was lost or overtaken, goes back to
  * `probe`. Heartbeats carry the consistency check too, so a loss is found within one heartbeat.
  *
+ * A follower that lacks entries which the leader's log no longer holds is in `snapshot`: it is sent the leader's
+ * snapshot piece by piece, the next one when it has answered the last, and is probed again when it has it all.
+ *
  * @module
  */
 
@@ -15,7 +18,7 @@ export interface Progress {
   nextIndex: number;
   /** The highest index known to be on the follower, and durable there. */
   matchIndex: number;
-  mode: "probe" | "replicate";
+  mode: "probe" | "replicate" | "snapshot";
   /**
    * In `probe`: whether a request with entries is under way. If it is lost, the next heartbeat, which is empty,
    * gets the answer that sets things going again; so a dead follower is sent its backlog once, not every time.
@@ -23,10 +26,22 @@ export interface Progress {
   probeSent: boolean;
   /** In `replicate`: the last index of each unanswered request, oldest first. */
   inflight: number[];
+  /** In `snapshot`: the one that is being sent. */
+  transfer: SnapshotTransfer | undefined;
   /** The newest round of leadership checks that the follower has answered. */
   readRound: number;
   /** When the follower was last heard from. */
   heardMs: number;
+}
+
+/** A snapshot on its way to a follower. */
+export interface SnapshotTransfer {
+  /** The snapshot stands for the entries up to this one. */
+  readonly index: number;
+  /** How much of it the follower has. */
+  offset: number;
+  /** When the piece at `offset` was sent, or undefined if it is to be. */
+  sentMs: number | undefined;
 }
 
 /** The progress of a follower that a new leader knows nothing of (Figure 2). */
@@ -37,6 +52,7 @@ export function newProgress(lastLogIndex: number, nowMs: number): Progress {
     mode: "probe",
     probeSent: false,
     inflight: [],
+    transfer: undefined,
     readRound: 0,
     heardMs: nowMs,
   };
@@ -61,11 +77,26 @@ export function becomeProbe(progress: Progress, nextIndex: number): void {
   progress.nextIndex = Math.max(nextIndex, progress.matchIndex + 1);
   progress.probeSent = false;
   progress.inflight = [];
+  progress.transfer = undefined;
+}
+
+/** Begins to send the snapshot that ends at `index`. */
+export function becomeSnapshot(progress: Progress, index: number): void {
+  progress.mode = "snapshot";
+  progress.inflight = [];
+  progress.transfer = { index, offset: 0, sentMs: undefined };
 }
 
 /** Whether entries may be sent to the follower now. */
 export function maySendEntries(progress: Progress, maxInflightAppends: number): boolean {
-  return progress.mode === "probe" ? !progress.probeSent : progress.inflight.length < maxInflightAppends;
+  switch (progress.mode) {
+    case "probe":
+      return !progress.probeSent;
+    case "replicate":
+      return progress.inflight.length < maxInflightAppends;
+    case "snapshot":
+      return false;
+  }
 }
 
 /** Notes that entries up to `lastIndex` have been sent. */

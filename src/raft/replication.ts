@@ -112,8 +112,13 @@ function sendAppend(
   withEntries: boolean,
 ): void {
   const { maxAppendBytes } = state.options;
-  const entries = withEntries ? state.log.sliceOfBytes(progress.nextIndex, maxAppendBytes, MAX_ENTRIES) : [];
-  const prevLogIndex = state.rules.prevLogIndexFor(progress.nextIndex);
+  // Who is sent a snapshot hears that the leader lives, in words that fit every log.
+  const fits = progress.mode !== "snapshot" &&
+    !state.rules.needsSnapshot(progress.nextIndex, state.log.base.index);
+  const prevLogIndex = fits ? state.rules.prevLogIndexFor(progress.nextIndex) : 0;
+  const entries = fits && withEntries
+    ? state.log.sliceOfBytes(progress.nextIndex, maxAppendBytes, MAX_ENTRIES)
+    : [];
   state.outbox.send({
     to,
     message: {
@@ -135,7 +140,7 @@ function sendAppend(
  * would be refused at once, without end.
  */
 function maybeBackUp(state: ServerState, progress: Progress, response: AppendEntriesResponse): void {
-  if (response.prevLogIndex <= progress.matchIndex) return;
+  if (response.prevLogIndex <= progress.matchIndex || progress.mode === "snapshot") return;
   if (progress.mode === "probe" && response.prevLogIndex !== progress.nextIndex - 1) return;
   const lastIndexOfTerm = state.log.lastIndexOfTerm(response.conflictTerm, response.prevLogIndex);
   becomeProbe(progress, state.rules.nextIndexAfter(response, lastIndexOfTerm));
@@ -163,7 +168,9 @@ export function handleAppendEntriesRequest(
   noteLeader(state, from);
 
   const ownTerm = state.log.termAt(request.prevLogIndex);
-  if (!state.rules.prevMatches(ownTerm, request.prevLogTerm)) {
+  // What a snapshot stands for is committed, and so the same in every leader's log.
+  const isCompacted = request.prevLogIndex < state.log.base.index;
+  if (!isCompacted && !state.rules.prevMatches(ownTerm, request.prevLogTerm)) {
     reject(state, from, request, ownTerm === undefined ? "logTooShort" : "termConflict");
     return;
   }
@@ -174,20 +181,21 @@ export function handleAppendEntriesRequest(
     state.log.lastIndex,
   );
   advanceCommit(state, state.rules.followerCommitIndex(request.leaderCommit, matchIndex));
-  state.outbox.promise({
-    to: from,
-    message: {
-      type: "AppendEntriesResponse",
-      term: state.currentTerm,
-      requestTerm: request.term,
-      success: true,
-      matchIndex,
-      prevLogIndex: request.prevLogIndex,
-      conflictTerm: 0,
-      conflictIndex: 0,
-      readRound: request.readRound,
-    },
-  });
+  const acknowledgement = {
+    type: "AppendEntriesResponse",
+    term: state.currentTerm,
+    requestTerm: request.term,
+    success: true,
+    matchIndex,
+    prevLogIndex: request.prevLogIndex,
+    conflictTerm: 0,
+    conflictIndex: 0,
+    readRound: request.readRound,
+  } as const;
+  if (request.entries.length > 0) return state.outbox.promise({ to: from, message: acknowledgement });
+  // A heartbeat asks whether this server follows, and gets its answer whatever the disk does.
+  const durableMatch = Math.min(matchIndex, state.log.durableIndex);
+  state.outbox.promiseTerm({ to: from, message: { ...acknowledgement, matchIndex: durableMatch } });
 }
 
 /**
@@ -197,6 +205,7 @@ export function handleAppendEntriesRequest(
  */
 function appendNew(state: ServerState, from: NodeId, entries: readonly Entry[]): boolean {
   const firstNew = entries.findIndex((entry) => {
+    if (entry.index <= state.log.base.index) return false;
     const ownTerm = state.log.termAt(entry.index);
     return ownTerm === undefined || state.rules.conflicts(ownTerm, entry.term);
   });

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Progress } from "./progress.ts";
-import type { NodeId } from "./types.ts";
+import type { Memory, NodeId } from "./types.ts";
 
 export interface Follower {
   readonly name: "follower";
@@ -51,4 +51,19 @@ export interface LeaderReads {
   confirmed: { readonly token: number; readonly readIndex: number }[];
 }
 
-export type Role = Follower | PreCandidate | Candidate | Leader;
+/** Without all of its memory: it asks the others, and takes no part until it knows enough (`rejoin.ts`). */
+export interface Rejoining {
+  readonly name: "rejoining";
+  readonly memory: "lost" | "new";
+  /** The number of the present round of questions. */
+  round: number;
+  /** The answers of the present round. */
+  readonly answers: Map<NodeId, { readonly memory: Memory; readonly term: number }>;
+  /** Who had no whole memory in the round before. */
+  unsound: readonly NodeId[];
+  askDueMs: number;
+  /** What was told last of how it goes. */
+  told: string;
+}
+
+export type Role = Follower | PreCandidate | Candidate | Leader | Rejoining;

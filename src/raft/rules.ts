@@ -51,6 +51,11 @@ export interface Rules {
   readConfirmed(acknowledged: number, quorum: number): boolean;
   readIndexFor(commitIndex: number): number;
   mayAnswerRead(lastApplied: number, readIndex: number): boolean;
+  rejoinAnswers(voterCount: number): number;
+  rejoinTerm(newestTerm: number): number;
+  votesAgain(durableTerm: number, rejoinTerm: number): boolean;
+  needsSnapshot(nextIndex: number, baseIndex: number): boolean;
+  keepsLog(ownTerm: number | undefined, lastIncludedTerm: number): boolean;
 }
 
 /** Raft as the paper has it. */
@@ -133,4 +138,19 @@ export const RAFT_RULES: Rules = {
 
   /** It is answered when the state machine has come that far (thesis, 6.4). */
   mayAnswerRead: (lastApplied, readIndex) => lastApplied >= readIndex,
+
+  /** Who has forgotten its promises asks all others: any of them may be the one that knows (`rejoin.ts`). */
+  rejoinAnswers: (voterCount) => voterCount - 1,
+
+  /** It comes back in a term in which it can have promised nothing. */
+  rejoinTerm: (newestTerm) => newestTerm + 1,
+
+  /** It votes again when it has what a leader of that term or a later one had: all that was ever committed. */
+  votesAgain: (durableTerm, rejoinTerm) => durableTerm >= rejoinTerm,
+
+  /** The entry before the next one to send is needed for the consistency check (section 7). */
+  needsSnapshot: (nextIndex, baseIndex) => nextIndex <= baseIndex,
+
+  /** A log that has the snapshot's last entry keeps what follows it; any other is discarded (Figure 13, 6 and 7). */
+  keepsLog: (ownTerm, lastIncludedTerm) => ownTerm === lastIncludedTerm,
 };

@@ -9,7 +9,8 @@
  * 2. write and sync `persist`, then `step({ kind: "persisted", sequence })`;
  * 3. apply `committed`, then `step({ kind: "applied", upTo })`;
  * 4. answer `reads` from the state machine, and tell those in `refused`;
- * 5. call again no later than `nextWakeMs()` with `step({ kind: "time", nowMs })`.
+ * 5. send and store pieces of snapshots, and report those that are stored;
+ * 6. call again no later than `nextWakeMs()` with `step({ kind: "time", nowMs })`.
  *
  * @module
  */
@@ -24,7 +25,9 @@ import {
 import type { RaftLog } from "./log.ts";
 import { malformationOf } from "./malformed.ts";
 import type { Progress } from "./progress.ts";
+import type { Role } from "./role.ts";
 import { flushReads, handleRead } from "./reads.ts";
+import { askAgain, becomeRejoining, handleRejoinRequest, handleRejoinResponse, mayVote } from "./rejoin.ts";
 import {
   broadcastHeartbeat,
   checkQuorum,
@@ -34,9 +37,27 @@ import {
   handlePropose,
   maybeCommit,
 } from "./replication.ts";
+import {
+  flushSnapshots,
+  handleChunkStored,
+  handleInstallSnapshotRequest,
+  handleInstallSnapshotResponse,
+  handleSnapshotInstalled,
+  handleSnapshotTaken,
+  resendChunks,
+} from "./snapshots.ts";
 import { ServerState } from "./state.ts";
 import { becomeFollower } from "./transitions.ts";
-import type { Input, NodeId, PeerMessage, RaftOptions, Ready, Recovered, RoleName } from "./types.ts";
+import type {
+  Input,
+  LogPosition,
+  NodeId,
+  PeerMessage,
+  RaftOptions,
+  Ready,
+  Recovered,
+  RoleName,
+} from "./types.ts";
 
 /** What can be seen of a server from outside. */
 export interface RaftView {
@@ -49,7 +70,11 @@ export interface RaftView {
   readonly lastLogIndex: number;
   readonly commitIndex: number;
   readonly lastApplied: number;
-  readonly log: Pick<RaftLog, "termAt" | "entryAt" | "slice" | "lastIndex" | "durableIndex">;
+  /** The newest snapshot; index 0 if there is none. */
+  readonly snapshot: LogPosition;
+  /** Whether it remembers enough of what it promised to vote. */
+  readonly mayVote: boolean;
+  readonly log: Pick<RaftLog, "base" | "termAt" | "entryAt" | "slice" | "lastIndex" | "durableIndex">;
   /** A leader's followers. */
   readonly progress: ReadonlyMap<NodeId, Readonly<Progress>> | undefined;
 }
@@ -70,6 +95,7 @@ export class RaftServer {
     this.#clockMs = nowMs;
     this.#state = new ServerState(options, recovered, nowMs);
     this.#state.resetElectionTimer();
+    if (recovered.memory !== "whole") becomeRejoining(this.#state, recovered.memory);
     // Alone there is nobody to wait for.
     if (this.#state.peers.length === 0) this.#state.electionDeadlineMs = nowMs;
   }
@@ -96,6 +122,15 @@ export class RaftServer {
       case "applied":
         state.lastApplied = Math.max(state.lastApplied, Math.min(input.upTo, state.handedToApply));
         break;
+      case "snapshotTaken":
+        handleSnapshotTaken(state, input.index);
+        break;
+      case "chunkStored":
+        handleChunkStored(state, input.from, input.lastIncludedIndex, input.nextOffset);
+        break;
+      case "snapshotInstalled":
+        handleSnapshotInstalled(state, input.from, input.position);
+        break;
     }
   }
 
@@ -103,20 +138,18 @@ export class RaftServer {
   ready(): Ready {
     const state = this.#state;
     flushReads(state);
+    flushSnapshots(state);
     flushAppends(state);
-    // What is committed elsewhere but not durable here waits: a crash must not make a server forget an entry
-    // that its state machine has seen.
-    const upTo = Math.max(state.handedToApply, Math.min(state.commitIndex, state.log.durableIndex));
-    const committed = state.log.slice(state.handedToApply, upTo);
-    state.handedToApply = upTo;
+    // Also what is not durable here: a quorum has it. So a leader whose disk is full still answers reads.
+    const committed = state.log.slice(state.handedToApply, state.commitIndex);
+    state.handedToApply = state.commitIndex;
     return state.outbox.take(committed);
   }
 
   /** When `{kind: "time"}` is wanted next, in milliseconds of the same clock. */
   nextWakeMs(): number {
     const { role, electionDeadlineMs, nowMs } = this.#state;
-    const dueMs = role.name === "leader" ? role.heartbeatDueMs : electionDeadlineMs;
-    return this.#clockMs + (dueMs - nowMs);
+    return this.#clockMs + (dueMsOf(role, electionDeadlineMs) - nowMs);
   }
 
   /** A look at the server as it is now. `log` and `progress` are live: look, do not keep. */
@@ -132,6 +165,8 @@ export class RaftServer {
       lastLogIndex: state.log.lastIndex,
       commitIndex: state.commitIndex,
       lastApplied: state.lastApplied,
+      snapshot: state.snapshot,
+      mayVote: role.name !== "rejoining" && mayVote(state),
       log: state.log,
       progress: role.name === "leader" ? role.progress : undefined,
     };
@@ -143,13 +178,23 @@ export class RaftServer {
     // does not stop the heartbeats until it has caught up.
     state.nowMs += Math.max(0, clockMs - this.#clockMs);
     this.#clockMs = clockMs;
-    if (state.role.name === "leader") {
-      if (state.nowMs < state.role.heartbeatDueMs) return;
-      checkQuorum(state, state.role);
-      if (state.role.name === "leader") broadcastHeartbeat(state, state.role);
-    } else {
-      maybeStartElection(state);
+    switch (state.role.name) {
+      case "leader":
+        return this.#heartbeat();
+      case "rejoining":
+        return askAgain(state);
+      default:
+        return maybeStartElection(state);
     }
+  }
+
+  #heartbeat(): void {
+    const state = this.#state;
+    if (state.role.name !== "leader" || state.nowMs < state.role.heartbeatDueMs) return;
+    checkQuorum(state, state.role);
+    if (state.role.name !== "leader") return;
+    resendChunks(state, state.role);
+    broadcastHeartbeat(state, state.role);
   }
 
   #stepPersisted(sequence: number): void {
@@ -170,6 +215,19 @@ export class RaftServer {
       state.outbox.tell({ kind: "ignored", from, type: message.type, reason });
       return;
     }
+    switch (message.type) {
+      case "RejoinRequest":
+        return handleRejoinRequest(state, from, message);
+      case "RejoinResponse":
+        return handleRejoinResponse(state, from, message);
+      default:
+        break;
+    }
+    if (state.role.name === "rejoining") {
+      const reason = "does not know yet what it has promised";
+      state.outbox.tell({ kind: "ignored", from, type: message.type, reason });
+      return;
+    }
     this.#gateTerm(from, message);
     this.#dispatch(from, message);
   }
@@ -182,7 +240,8 @@ export class RaftServer {
     // yet, the other comes from a candidate that has not noticed the leader (thesis, 4.2.3).
     if (message.type === "PreVoteRequest") return;
     if (message.type === "RequestVoteRequest" && isLeaderAlive(state)) return;
-    const leader = message.type === "AppendEntriesRequest" ? from : 0;
+    const isFromLeader = message.type === "AppendEntriesRequest" || message.type === "InstallSnapshotRequest";
+    const leader = isFromLeader ? from : 0;
     becomeFollower(state, message.term, leader, `node ${from} is in term ${message.term}`);
   }
 
@@ -201,6 +260,25 @@ export class RaftServer {
         return handleAppendEntriesRequest(state, from, message);
       case "AppendEntriesResponse":
         return handleAppendEntriesResponse(state, from, message);
+      case "InstallSnapshotRequest":
+        return handleInstallSnapshotRequest(state, from, message);
+      case "InstallSnapshotResponse":
+        return handleInstallSnapshotResponse(state, from, message);
+      case "RejoinRequest":
+      case "RejoinResponse":
+        return; // taken before the term is looked at
     }
+  }
+}
+
+/** When a server in this role next has something to do. */
+function dueMsOf(role: Role, electionDeadlineMs: number): number {
+  switch (role.name) {
+    case "leader":
+      return role.heartbeatDueMs;
+    case "rejoining":
+      return role.askDueMs;
+    default:
+      return electionDeadlineMs;
   }
 }

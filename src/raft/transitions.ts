@@ -71,7 +71,7 @@ export function becomeLeader(state: ServerState, reason: string): void {
   state.appendEntry({ index: lastIndex + 1, term: state.currentTerm, kind: "noop", data: new Uint8Array() });
 }
 
-function setRole(state: ServerState, role: Role, reason: string): void {
+export function setRole(state: ServerState, role: Role, reason: string): void {
   const from = state.role.name;
   state.role = role;
   if (from !== role.name) {

@@ -7,10 +7,17 @@
  *
  * @module
  */
-import type { Entry, PeerMessage, RoleName, VoteRefusal } from "../../packraft/mod.ts";
+import type {
+  Entry,
+  InstallSnapshotRequest,
+  Memory,
+  PeerMessage,
+  RoleName,
+  VoteRefusal,
+} from "../../packraft/mod.ts";
 import type { Rules } from "./rules.ts";
 
-export type { Entry, PeerMessage, RoleName, VoteRefusal };
+export type { Entry, InstallSnapshotRequest, Memory, PeerMessage, RoleName, VoteRefusal };
 
 /** A node's id, from 1. */
 export type NodeId = number;
@@ -20,6 +27,17 @@ export interface HardState {
   readonly currentTerm: number;
   /** The node that got this node's vote in currentTerm, or 0. */
   readonly votedFor: NodeId;
+  /**
+   * Absent for a node that remembers all it ever promised. Otherwise the term in which it came back without that: it
+   * neither votes nor stands until its log holds an entry of this term or a later one (`rejoin.ts`).
+   */
+  readonly rejoinTerm?: number;
+}
+
+/** A place in the log: an index and the term of the entry there. 0 and 0 for the place before the first. */
+export interface LogPosition {
+  readonly index: number;
+  readonly term: number;
 }
 
 /** Fixed for the life of a server. */
@@ -32,6 +50,8 @@ export interface RaftOptions {
   readonly electionTimeoutMs: { readonly min: number; readonly max: number };
   /** The most bytes of entry data in one AppendEntriesRequest (one entry may exceed it alone). */
   readonly maxAppendBytes: number;
+  /** The most bytes of entries that are kept in memory for slow followers though a snapshot stands for them. */
+  readonly keptLogBytes: number;
   /** The most AppendEntriesRequests with entries that may be unanswered at one follower. */
   readonly maxInflightAppends: number;
   /** Even numbers in [0, 1), from a seeded generator: the server's only source of chance. */
@@ -43,9 +63,23 @@ export interface RaftOptions {
 /** What recovery found on the disk. */
 export interface Recovered {
   readonly hardState: HardState;
-  /** The log from index 1, without gaps. */
+  /** What the state machine stands at already: 0 and 0, or the snapshot that it was restored from. */
+  readonly snapshot: LogPosition;
+  /** The place right before the first of `entries`: not after the snapshot. */
+  readonly base: LogPosition;
+  /** The log after `base`, without gaps. */
   readonly entries: readonly Entry[];
+  readonly memory: Memory;
 }
+
+/** What there is at the very beginning. */
+export const NOTHING_RECOVERED: Recovered = {
+  hardState: { currentTerm: 0, votedFor: 0 },
+  snapshot: { index: 0, term: 0 },
+  base: { index: 0, term: 0 },
+  entries: [],
+  memory: "whole",
+};
 
 /** A client's wish, by a token of the driver's that comes back with the outcome. */
 export interface Proposal {
@@ -66,7 +100,18 @@ export type Input =
   /** All `Ready.persist` up to this sequence are durable. */
   | { readonly kind: "persisted"; readonly sequence: number }
   /** The state machine has applied all entries up to this index. */
-  | { readonly kind: "applied"; readonly upTo: number };
+  | { readonly kind: "applied"; readonly upTo: number }
+  /** A snapshot of the state after this index, which is applied, is durable: the log may begin after it. */
+  | { readonly kind: "snapshotTaken"; readonly index: number }
+  /** Of the snapshot that `from` sends, so many bytes have arrived. */
+  | {
+    readonly kind: "chunkStored";
+    readonly from: NodeId;
+    readonly lastIncludedIndex: number;
+    readonly nextOffset: number;
+  }
+  /** The snapshot that `from` sent is durable, and the state machine was restored from it. */
+  | { readonly kind: "snapshotInstalled"; readonly from: NodeId; readonly position: LogPosition };
 
 /**
  * What must become durable, in this order, with one sync at the end: the hard state, then the entries.
@@ -98,6 +143,22 @@ export interface Refused {
   readonly reason: "notLeader" | "leadershipLost";
 }
 
+/** A piece of the newest snapshot that a follower is to be sent: an InstallSnapshotRequest to be made of it. */
+export interface ChunkToSend {
+  readonly to: NodeId;
+  /** The leader's term. */
+  readonly term: number;
+  /** The snapshot's last index. */
+  readonly index: number;
+  readonly offset: number;
+}
+
+/** A piece of a snapshot that the leader sent, to be kept and then reported. */
+export interface ChunkToStore {
+  readonly from: NodeId;
+  readonly request: InstallSnapshotRequest;
+}
+
 /** Something that a person may want to know, with the reason. */
 export type RaftEvent =
   | {
@@ -124,6 +185,12 @@ export type RaftEvent =
   }
   | { readonly kind: "truncated"; readonly after: number; readonly lastLogIndex: number }
   | { readonly kind: "committed"; readonly upTo: number }
+  | { readonly kind: "sendsSnapshot"; readonly to: NodeId; readonly index: number }
+  | { readonly kind: "snapshotInstalled"; readonly from: NodeId; readonly index: number }
+  | { readonly kind: "rejoinAsks"; readonly memory: Memory; readonly silent: readonly NodeId[] }
+  | { readonly kind: "rejoined"; readonly term: number }
+  /** Too few nodes remember enough: this one can never be sure of what it promised. */
+  | { readonly kind: "rejoinImpossible"; readonly memory: Memory; readonly without: readonly NodeId[] }
   | {
     readonly kind: "ignored";
     readonly from: NodeId;
@@ -146,5 +213,7 @@ export interface Ready {
   /** Tokens of reads that may be answered from the state machine as it is once `committed` is applied. */
   readonly reads: readonly number[];
   readonly refused: readonly Refused[];
+  readonly chunksToSend: readonly ChunkToSend[];
+  readonly chunksToStore: readonly ChunkToStore[];
   readonly events: readonly RaftEvent[];
 }

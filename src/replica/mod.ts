@@ -3,13 +3,8 @@
  *
  * @module
  */
-export {
-  type ClientAddress,
-  type DurableLog,
-  Replica,
-  type ReplicaOptions,
-  type ReplicaOutput,
-} from "./replica.ts";
+export { type ClientAddress, Replica, type ReplicaOptions, type ReplicaOutput } from "./replica.ts";
+export type { ReplicaEvent } from "./events.ts";
 export {
   sentenceOfEvent,
   sentenceOfPeerMessage,

@@ -10,28 +10,38 @@
  * 3. {@linkcode Replica.receive} takes a follower's acknowledgement; the entry is committed;
  * 4. `flush` applies it and answers the request that waited for its index.
  *
+ * What takes longer and is not urgent (a snapshot) is done in slices by {@linkcode Replica.work}.
+ *
  * @module
  */
 import type { ClientRequest, ClientResponse, Entry, PeerMessage } from "../../packraft/mod.ts";
 import { commandOf, encodeCommand, Store, type WriteResult } from "../kv/mod.ts";
 import {
+  type ChunkToStore,
+  type LogPosition,
   type NodeId,
-  type Persist,
-  type RaftEvent,
   type RaftOptions,
   RaftServer,
   type RaftView,
   type Ready,
-  type Recovered,
 } from "../raft/mod.ts";
-import { busy, leadershipLost, notLeader, pagesOf, responseOf, shuttingDown, statusOf } from "./responses.ts";
-
-/** Where the log is kept: `append` writes, `sync` makes durable. Either throws when the disk fails. */
-export interface DurableLog {
-  readonly recovered: Recovered;
-  append(persist: Persist): void;
-  sync(): void;
-}
+import type { DurableStorage } from "../storage/durable_storage.ts";
+import { DurableBatches } from "./durable_batches.ts";
+import type { ReplicaEvent } from "./events.ts";
+import {
+  busy,
+  leadershipLost,
+  noSpace,
+  nothingYet,
+  notLeader,
+  pagesOf,
+  responseOf,
+  shuttingDown,
+  snapshotFailed,
+  statusOf,
+} from "./responses.ts";
+import { SnapshotTaking } from "./snapshot_taking.ts";
+import { SnapshotReceiving, SnapshotSending } from "./snapshot_transfer.ts";
 
 /** Where a node's clients find it. */
 export interface ClientAddress {
@@ -41,12 +51,17 @@ export interface ClientAddress {
 
 export interface ReplicaOptions {
   readonly raft: RaftOptions;
-  readonly log: DurableLog;
-  readonly store?: Store;
+  readonly storage: DurableStorage;
+  /** As the storage has restored it. */
+  readonly store: Store;
   /** The client addresses of all nodes, for redirects. */
   readonly addresses: ReadonlyMap<NodeId, ClientAddress>;
   /** The most requests that may be under way; more are refused as `busy`. */
   readonly maxPendingRequests: number;
+  /** The least growth of the log after which a snapshot is taken, in bytes. */
+  readonly snapshotAfterBytes: number;
+  /** How many bytes of a snapshot go into one message to another node. */
+  readonly snapshotChunkBytes: number;
 }
 
 /** What a replica wants done. Called from within its own methods: implementations must not call back into it. */
@@ -54,9 +69,11 @@ export interface ReplicaOutput {
   send(to: NodeId, message: PeerMessage): void;
   /** The answer to the request `luid`: one response, or the pages of a `DataRequest`, to be taken as wanted. */
   answer(luid: string, responses: Iterable<ClientResponse>): void;
-  tell(event: RaftEvent): void;
+  tell(event: ReplicaEvent): void;
   /** An entry has been applied, with its result if it held a command. */
   applied?(entry: Entry, result: WriteResult | undefined): void;
+  /** The store was restored from a snapshot that another node sent. */
+  installed?(position: LogPosition): void;
 }
 
 /** A write that is in the log, waiting for its index to be applied. */
@@ -76,17 +93,33 @@ export class Replica {
   readonly #output: ReplicaOutput;
   readonly #raft: RaftServer;
   readonly #store: Store;
+  readonly #batches: DurableBatches;
+  readonly #taking: SnapshotTaking;
+  readonly #sending: SnapshotSending;
+  readonly #receiving: SnapshotReceiving;
+  /** Who asked for the snapshot that is under way. */
+  #snapshotLuids: string[] = [];
   readonly #asked = new Map<number, Asked>();
   readonly #writesByIndex = new Map<number, WaitingWrite>();
   #proposals: { readonly token: number; readonly data: Uint8Array }[] = [];
   #nextToken = 1;
   #isStopping = false;
+  /** The time that has passed, and the driver's clock when it was told last. */
+  #nowMs: number;
+  #clockMs: number;
 
   constructor(options: ReplicaOptions, output: ReplicaOutput, nowMs: number) {
+    const { storage, store } = options;
     this.#options = options;
     this.#output = output;
-    this.#raft = new RaftServer(options.raft, options.log.recovered, nowMs);
-    this.#store = options.store ?? new Store();
+    this.#nowMs = nowMs;
+    this.#clockMs = nowMs;
+    this.#raft = new RaftServer(options.raft, storage.recovered, nowMs);
+    this.#store = store;
+    this.#batches = new DurableBatches(storage, (detail) => output.tell({ kind: "diskFull", detail }));
+    this.#taking = new SnapshotTaking(storage, store, options.snapshotAfterBytes);
+    this.#sending = new SnapshotSending(storage, options.snapshotChunkBytes);
+    this.#receiving = new SnapshotReceiving(storage);
   }
 
   get store(): Store {
@@ -99,11 +132,45 @@ export class Replica {
 
   /** When {@linkcode Replica.advance} is wanted next. */
   nextWakeMs(): number {
-    return this.#raft.nextWakeMs();
+    return Math.min(this.#raft.nextWakeMs(), this.#clockMs + (this.#batches.retryMs - this.#nowMs));
+  }
+
+  /** Whether nothing can be written for want of room. */
+  get isDiskFull(): boolean {
+    return this.#batches.isFull;
+  }
+
+  /** Whether there is something for {@linkcode Replica.work} to do. */
+  get hasWork(): boolean {
+    return this.#taking.isUnderWay;
+  }
+
+  /**
+   * Does a slice of what is not urgent: about a millisecond. Call it when nothing else waits, as long as there is
+   * work, and `flush` after it. Throws what the storage throws.
+   */
+  work(): void {
+    if (!this.#taking.isUnderWay) return;
+    const result = this.#taking.slice(this.#nowMs);
+    switch (result.kind) {
+      case "more":
+        return;
+      case "taken": {
+        const { index, totalBytes } = result.info;
+        this.#raft.step({ kind: "snapshotTaken", index });
+        this.#output.tell({ kind: "snapshotTaken", index, totalBytes });
+        return this.#answerSnapshot({ type: "SnapshotResponse", node: this.#id, index, totalBytes });
+      }
+      case "failed":
+        return this.#failSnapshot(result.reason);
+    }
   }
 
   /** Tells the time. Call it before what arrived at that time, and at `nextWakeMs` at the latest. */
   advance(nowMs: number): void {
+    // As the server counts it: a clock that steps back loses that one step.
+    this.#nowMs += Math.max(0, nowMs - this.#clockMs);
+    this.#clockMs = nowMs;
     this.#raft.step({ kind: "time", nowMs });
   }
 
@@ -121,10 +188,14 @@ export class Replica {
       }
       case "StatusRequest":
         return this.#output.answer(luid, [statusOf(this.#raft.view())]);
-      case "GetRequest":
-      case "DataRequest":
+      case "SnapshotRequest":
+        return this.#requestSnapshot(luid);
       case "PutRequest":
       case "DeleteRequest":
+        if (this.#batches.isFull) return this.#output.answer(luid, [noSpace()]);
+        return this.#ask(luid, request);
+      case "GetRequest":
+      case "DataRequest":
         return this.#ask(luid, request);
     }
   }
@@ -134,6 +205,10 @@ export class Replica {
     this.#isStopping = true;
     for (const { luid } of this.#asked.values()) this.#output.answer(luid, [shuttingDown("notDone")]);
     for (const { luid } of this.#writesByIndex.values()) this.#output.answer(luid, [shuttingDown("unknown")]);
+    this.#answerSnapshot(shuttingDown("notDone"));
+    this.#taking.abort();
+    this.#receiving.abort();
+    this.#sending.keepOnly(new Set());
     this.#asked.clear();
     this.#writesByIndex.clear();
     this.#proposals = [];
@@ -149,6 +224,7 @@ export class Replica {
       this.#proposals = [];
     }
     while (this.#perform(this.#raft.ready()));
+    this.#maybeBeginSnapshot();
   }
 
   #ask(luid: string, request: ClientRequest): void {
@@ -168,11 +244,8 @@ export class Replica {
   /** The duties of a driver, in their order. Returns whether there may be more to do. */
   #perform(ready: Ready): boolean {
     for (const { to, message } of ready.messages) this.#output.send(to, message);
-    if (ready.persist !== undefined) {
-      this.#options.log.append(ready.persist);
-      this.#options.log.sync();
-      this.#raft.step({ kind: "persisted", sequence: ready.persist.sequence });
-    }
+    if (ready.persist !== undefined) this.#batches.push(ready.persist);
+    const hasWritten = this.#write();
     for (const { token, index, term } of ready.accepted) {
       const asked = this.#take(token);
       if (asked !== undefined) this.#writesByIndex.set(index, { luid: asked.luid, term });
@@ -184,8 +257,18 @@ export class Replica {
       const asked = this.#take(token);
       if (asked !== undefined) this.#output.answer(asked.luid, [this.#notLeader()]);
     }
+    this.#sendChunks(ready);
+    for (const chunk of ready.chunksToStore) this.#storeChunk(chunk);
     for (const event of ready.events) this.#tell(event);
-    return ready.persist !== undefined || ready.committed.length > 0;
+    return hasWritten || ready.committed.length > 0 || ready.chunksToStore.length > 0;
+  }
+
+  /** Makes durable what waits for it, and says so. Returns whether there was anything. */
+  #write(): boolean {
+    const sequence = this.#batches.write(this.#nowMs);
+    if (sequence === undefined) return false;
+    this.#raft.step({ kind: "persisted", sequence });
+    return true;
   }
 
   #apply(entry: Entry): void {
@@ -214,7 +297,95 @@ export class Replica {
     }
   }
 
-  #tell(event: RaftEvent): void {
+  // --------------------------------------------------------------------------------------- snapshots
+
+  #requestSnapshot(luid: string): void {
+    if (this.#isStopping) return this.#output.answer(luid, [shuttingDown("notDone")]);
+    const { snapshot } = this.#options.storage;
+    const { lastApplied } = this.#store;
+    if (lastApplied === 0) return this.#output.answer(luid, [nothingYet()]);
+    if (snapshot?.index === lastApplied) {
+      const { index, totalBytes } = snapshot;
+      return this.#output.answer(luid, [{ type: "SnapshotResponse", node: this.#id, index, totalBytes }]);
+    }
+    this.#snapshotLuids.push(luid);
+    if (!this.#taking.isUnderWay) this.#beginSnapshot();
+  }
+
+  #maybeBeginSnapshot(): void {
+    if (this.#isStopping || !this.#taking.isDue(this.#nowMs)) return;
+    if (this.#store.lastApplied > (this.#options.storage.snapshot?.index ?? 0)) this.#beginSnapshot();
+  }
+
+  #beginSnapshot(): void {
+    const index = this.#store.lastApplied;
+    const term = this.#raft.view().log.termAt(index);
+    if (term === undefined) throw new Error(`entry ${index} is applied and not in the log`);
+    const reason = this.#taking.begin({ index, term }, this.#nowMs);
+    if (reason !== undefined) this.#failSnapshot(reason);
+  }
+
+  #failSnapshot(reason: string): void {
+    this.#output.tell({ kind: "snapshotFailed", reason });
+    this.#answerSnapshot(snapshotFailed(reason));
+  }
+
+  #answerSnapshot(response: ClientResponse): void {
+    const luids = this.#snapshotLuids;
+    this.#snapshotLuids = [];
+    for (const luid of luids) this.#output.answer(luid, [response]);
+  }
+
+  #sendChunks(ready: Ready): void {
+    for (const chunk of ready.chunksToSend) {
+      const message = this.#sending.messageFor(chunk);
+      if (message !== undefined) this.#output.send(chunk.to, message);
+    }
+    if (this.#sending.isIdle) return;
+    const { progress } = this.#raft.view();
+    const wanted = [...progress?.values() ?? []].flatMap(({ transfer }) => transfer?.index ?? []);
+    this.#sending.keepOnly(new Set(wanted));
+  }
+
+  #storeChunk({ from, request }: ChunkToStore): void {
+    const position = { index: request.lastIncludedIndex, term: request.lastIncludedTerm };
+    const stored = (nextOffset: number) =>
+      this.#raft.step({ kind: "chunkStored", from, lastIncludedIndex: position.index, nextOffset });
+    // Overtaken by what was installed or applied in the same turn.
+    if (position.index <= this.#store.lastApplied) return stored(request.totalBytes);
+    const keepsLog = () => this.#raft.view().log.termAt(position.index) === position.term;
+    const result = this.#receiving.store(request, this.#store, keepsLog);
+    switch (result.kind) {
+      case "stored":
+        return stored(result.nextOffset);
+      case "refused":
+        // Not answered: the leader tries again after a while, and not as fast as the network goes.
+        return this.#output.tell({ kind: "snapshotRefused", from, reason: result.reason });
+      case "installed":
+        return this.#install(from, position, keepsLog());
+    }
+  }
+
+  #install(from: NodeId, position: LogPosition, keepsLog: boolean): void {
+    if (!keepsLog) this.#batches.dropEntries();
+    this.#taking.noteInstalled();
+    this.#raft.step({ kind: "snapshotInstalled", from, position });
+    this.#output.installed?.(position);
+    // Writes that a former leader has in its log up to there: what became of them is in the snapshot, but not who asked.
+    for (const [index, { luid }] of this.#writesByIndex) {
+      if (index > position.index) continue;
+      this.#writesByIndex.delete(index);
+      this.#output.answer(luid, [leadershipLost()]);
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------- within
+
+  get #id(): NodeId {
+    return this.#options.raft.id;
+  }
+
+  #tell(event: ReplicaEvent): void {
     this.#output.tell(event);
     if (event.kind !== "role" || event.from !== "leader") return;
     // What it had in its log may be committed by the next leader, or replaced: these clients have to ask there.

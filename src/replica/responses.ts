@@ -76,6 +76,29 @@ export function busy(limit: number): ClientResponse {
   );
 }
 
+export function noSpace(): ClientResponse {
+  return error(
+    "noSpace",
+    "notDone",
+    RETRY_AFTER_MS * 10,
+    "the disk of this node is full: writes are refused until there is room, reads go on",
+  );
+}
+
+/** A snapshot of no entries would stand for nothing. */
+export function nothingYet(): ClientResponse {
+  return error(
+    "badRequest",
+    "notDone",
+    0,
+    "nothing has been written yet: there is nothing to take a snapshot of",
+  );
+}
+
+export function snapshotFailed(reason: string): ClientResponse {
+  return error("noSpace", "notDone", 0, `no snapshot was taken: ${reason}`);
+}
+
 export function shuttingDown(outcome: Outcome): ClientResponse {
   return error("shuttingDown", outcome, 0, "this node is stopping; ask another");
 }

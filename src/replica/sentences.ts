@@ -4,7 +4,8 @@
  * @module
  */
 import type { ClientRequest, ClientResponse, PeerMessage } from "../../packraft/mod.ts";
-import type { RaftEvent } from "../raft/mod.ts";
+import type { Memory } from "../raft/mod.ts";
+import type { ReplicaEvent } from "./events.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 const MAX_SHOWN_BYTES = 40;
@@ -50,6 +51,23 @@ export function sentenceOfPeerMessage(message: PeerMessage): string {
       return message.conflictTerm > 0
         ? `entry ${message.prevLogIndex} of mine has term ${message.conflictTerm}, from entry ${message.conflictIndex} on`
         : `I have no entry ${message.prevLogIndex}; my log ends before ${message.conflictIndex}`;
+    case "InstallSnapshotRequest": {
+      const { lastIncludedIndex, lastIncludedTerm, offset, data, totalBytes } = message;
+      return `take this part of the snapshot up to entry ${lastIncludedIndex} of term ${lastIncludedTerm}, in term ${term}: ` +
+        `bytes ${offset} to ${offset + data.length} of ${totalBytes}`;
+    }
+    case "InstallSnapshotResponse":
+      if (message.installed) return `I have all up to entry ${message.lastIncludedIndex} from a snapshot`;
+      if (message.term > message.requestTerm) {
+        return `your term ${message.requestTerm} is over; I am in term ${term}`;
+      }
+      return `of the snapshot up to entry ${message.lastIncludedIndex} I have ${message.nextOffset} B`;
+    case "RejoinRequest":
+      return `I do not remember all I promised: what is your term? (round ${message.round})`;
+    case "RejoinResponse":
+      return message.memory === "whole"
+        ? `I am in term ${term} (round ${message.round})`
+        : `I cannot say: ${MEMORIES[message.memory]} (round ${message.round})`;
   }
 }
 
@@ -58,6 +76,8 @@ export function sentenceOfRequest(request: ClientRequest): string {
   switch (request.type) {
     case "PingRequest":
       return "are you there?";
+    case "SnapshotRequest":
+      return "take a snapshot now";
     case "StatusRequest":
       return "how are you?";
     case "GetRequest":
@@ -87,6 +107,8 @@ export function sentenceOfResponse(response: ClientResponse): string {
       return `written at entry ${response.index}`;
     case "DeleteResponse":
       return response.found ? `deleted at entry ${response.index}` : "no such key to delete";
+    case "SnapshotResponse":
+      return `there is a snapshot up to entry ${response.index}, ${response.totalBytes} B`;
     case "RedirectResponse":
       return `ask the leader, node ${response.leader} at ${response.host}:${response.clientPort}`;
     case "ErrorResponse":
@@ -94,8 +116,8 @@ export function sentenceOfResponse(response: ClientResponse): string {
   }
 }
 
-/** What happened in a server, to be put after "node 1 ". */
-export function sentenceOfEvent(event: RaftEvent): string {
+/** What happened in a node, to be put after "node 1 ". */
+export function sentenceOfEvent(event: ReplicaEvent): string {
   switch (event.kind) {
     case "role":
       return `goes from ${event.from} to ${event.to} in term ${event.term}: ${event.reason}`;
@@ -112,9 +134,51 @@ export function sentenceOfEvent(event: RaftEvent): string {
       return `removes entries ${event.after + 1} to ${event.lastLogIndex}, which conflict with the leader's`;
     case "committed":
       return `has committed up to entry ${event.upTo}`;
+    case "sendsSnapshot":
+      return `sends node ${event.to} its snapshot up to entry ${event.index}: the log does not go back so far`;
+    case "snapshotInstalled":
+      return `has the state after entry ${event.index} from a snapshot of node ${event.from}`;
+    case "snapshotTaken":
+      return `has taken a snapshot of the state after entry ${event.index}, ${event.totalBytes} B`;
+    case "snapshotFailed":
+      return `has taken no snapshot: ${event.reason}`;
+    case "snapshotRefused":
+      return `refuses the snapshot that node ${event.from} sends, until it is tried again: ${event.reason}`;
+    case "diskFull":
+      return event.detail === undefined
+        ? "has room on its disk again, and takes writes"
+        : `has no room on its disk, and refuses writes until there is: ${event.detail}`;
+    case "rejoinAsks":
+      return `${whyRejoining(event.memory)}; it asks all others, and waits for ${nodeList(event.silent)}`;
+    case "rejoined":
+      return event.term === 0
+        ? "begins: no node of the cluster has a past"
+        : `takes part again from term ${event.term} on, and votes when it has caught up`;
+    case "rejoinImpossible":
+      return `${whyRejoining(event.memory)}, and ${
+        nodeList(event.without)
+      } cannot help: too few nodes remember everything`;
     case "ignored":
       return `ignores ${event.type} of node ${event.from}: ${event.reason}`;
   }
+}
+
+const MEMORIES = {
+  whole: "I remember everything",
+  lost: "my disk has lost a part of my past",
+  new: "my disk is empty",
+} as const;
+
+function whyRejoining(memory: Memory): string {
+  return memory === "new" ? "is new, or has lost its disk" : "does not remember everything that it promised";
+}
+
+/** "node 2", "nodes 2 and 3". */
+function nodeList(nodes: readonly number[]): string {
+  const last = nodes[nodes.length - 1];
+  if (last === undefined) return "nobody";
+  const rest = nodes.slice(0, -1);
+  return rest.length === 0 ? `node ${last}` : `nodes ${rest.join(", ")} and ${last}`;
 }
 
 const REFUSALS = {
@@ -123,6 +187,7 @@ const REFUSALS = {
   alreadyVoted: "its vote of this term is given",
   logBehind: "the candidate's log lacks entries",
   leaderAlive: "a leader is alive",
+  memoryLost: "it has not been given back yet what it may have acknowledged",
 } as const;
 
 const REJECTIONS = {

@@ -36,29 +36,41 @@ export class AnswerWatch {
     for (const exchange of this.#unanswered) {
       throw new Violation(
         "requests-are-answered",
-        `node ${node} left unanswered: ${EXCHANGES[exchange % 4]} of node ${Math.floor(exchange / 4)}`,
+        `node ${node} left unanswered: ${EXCHANGES[exchange % 8]} of node ${Math.floor(exchange / 8)}`,
       );
     }
   }
 }
 
-const EXCHANGES = ["PreVoteRequest", "RequestVoteRequest", "AppendEntriesRequest"] as const;
+const EXCHANGES = [
+  "PreVoteRequest",
+  "RequestVoteRequest",
+  "AppendEntriesRequest",
+  "InstallSnapshotRequest",
+  "RejoinRequest",
+] as const;
 
 /** A request of `peer`, or the answer to it, as a number: it is asked for with every message. */
 function exchangeOf(peer: NodeId, type: PeerMessage["type"]): number {
   switch (type) {
     case "PreVoteRequest":
     case "PreVoteResponse":
-      return peer * 4;
+      return peer * 8;
     case "RequestVoteRequest":
     case "RequestVoteResponse":
-      return peer * 4 + 1;
+      return peer * 8 + 1;
     case "AppendEntriesRequest":
     case "AppendEntriesResponse":
-      return peer * 4 + 2;
+      return peer * 8 + 2;
+    case "InstallSnapshotRequest":
+    case "InstallSnapshotResponse":
+      return peer * 8 + 3;
+    case "RejoinRequest":
+    case "RejoinResponse":
+      return peer * 8 + 4;
   }
 }
 
 function isRequest(type: PeerMessage["type"]): boolean {
-  return type === "AppendEntriesRequest" || type === "RequestVoteRequest" || type === "PreVoteRequest";
+  return type.endsWith("Request");
 }

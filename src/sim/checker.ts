@@ -8,14 +8,19 @@
  */
 import type { Entry, PeerMessage } from "../../packraft/mod.ts";
 import { decodeCommand, type WriteResult } from "../kv/mod.ts";
-import type { HardState, NodeId, Persist, RaftView, Recovered } from "../raft/mod.ts";
+import type { HardState, LogPosition, NodeId, Persist, RaftView, Recovered } from "../raft/mod.ts";
 import { Violation } from "./violation.ts";
 
 /** What the checker remembers of one node. */
 interface NodeMemory {
   /** What this node has made durable: a model of its disk. */
   hardState: HardState;
+  /** By place, from the first index on, whether a snapshot stands for it or not. */
   readonly durable: Entry[];
+  /** What was durable once, before the disk was damaged or replaced. */
+  lost: readonly Entry[];
+  /** The newest durable snapshot. */
+  snapshotIndex: number;
   /** Of its present life. */
   role: RaftView["role"];
   roleTerm: number;
@@ -57,6 +62,8 @@ export class Checker {
       this.#nodes.set(node, {
         hardState: { currentTerm: 0, votedFor: 0 },
         durable: [],
+        lost: [],
+        snapshotIndex: 0,
         role: "follower",
         roleTerm: 0,
         commitIndex: 0,
@@ -77,9 +84,34 @@ export class Checker {
     return this.#applied[index - 1]?.entry;
   }
 
-  /** A node (re)starts with what its storage recovered. */
-  onStart(node: NodeId, recovered: Recovered): void {
+  /**
+   * A node (re)starts with what its storage recovered; `digest` is that of its state machine, which a snapshot
+   * may have restored.
+   */
+  onStart(node: NodeId, recovered: Recovered, digest: number): void {
     const memory = this.#memoryOf(node);
+    if (recovered.memory === "whole") this.#checkRecovered(node, memory, recovered);
+    else memory.lost = [...memory.durable];
+    this.#checkRestored(node, recovered.snapshot, digest);
+    // What the snapshot stands for was applied once, by whichever node was first.
+    const log = this.#appliedUpTo(recovered.snapshot.index).slice(0, recovered.base.index);
+    log.push(...recovered.entries);
+    for (let i = recovered.base.index; i < log.length; i++) this.#checkEntry(node, log, i);
+    this.#checkVote(node, recovered.hardState.currentTerm, recovered.hardState.votedFor);
+    memory.hardState = recovered.hardState;
+    memory.durable.length = 0;
+    for (const entry of log) memory.durable.push(entry);
+    memory.snapshotIndex = recovered.snapshot.index;
+    memory.role = "follower";
+    memory.roleTerm = 0;
+    memory.commitIndex = recovered.snapshot.index;
+    memory.lastApplied = recovered.snapshot.index;
+    memory.truncatedInTerm = 0;
+    // A term that was never durable may be gone, for nothing that depends on it has left the node.
+    memory.currentTerm = recovered.hardState.currentTerm;
+  }
+
+  #checkRecovered(node: NodeId, memory: NodeMemory, recovered: Recovered): void {
     const { currentTerm, votedFor } = recovered.hardState;
     const { hardState, durable } = memory;
     if (
@@ -92,28 +124,77 @@ export class Checker {
           `${hardState.currentTerm}, vote for ${hardState.votedFor}`,
       );
     }
-    // A batch that was written but not synced may have survived: then the log is longer, or ends differently.
-    // Only what was replaced by such a batch may be missing, and that was never committed.
-    const lost = durable.find((entry, i) => !isSameEntry(entry, recovered.entries[i]));
-    if (lost !== undefined && recovered.entries[lost.index - 1] === undefined) {
+    if (recovered.snapshot.index < memory.snapshotIndex) {
       throw new Violation(
         "recovery-is-exact",
-        `node ${node} recovered ${recovered.entries.length} entries, and had made entry ${lost.index} durable`,
+        `node ${node} recovered a snapshot up to ${recovered.snapshot.index}, and had one up to ${memory.snapshotIndex}`,
       );
     }
-    for (const entry of durable) {
-      if (recovered.entries[entry.index - 1]?.term !== entry.term) this.#checkReplaced(node, entry);
+    // A batch that was written but not synced may have survived: then the log is longer, or ends differently.
+    // Only what was replaced by such a batch may be missing, and that was never committed.
+    const left = durable.slice(recovered.snapshot.index);
+    const found = (entry: Entry) => recovered.entries[entry.index - 1 - recovered.base.index];
+    const lost = left.find((entry) => !isSameEntry(entry, found(entry)));
+    // Entries that contradict an installed snapshot go with the whole log, which then ends with the snapshot.
+    const isSuperseded = recovered.snapshot.index > memory.snapshotIndex && recovered.entries.length === 0;
+    if (lost !== undefined && found(lost) === undefined && !isSuperseded) {
+      throw new Violation(
+        "recovery-is-exact",
+        `node ${node} recovered entries up to ${
+          recovered.base.index + recovered.entries.length
+        }, and had made ` +
+          `entry ${lost.index} durable`,
+      );
     }
-    for (let i = 0; i < recovered.entries.length; i++) this.#checkEntry(node, recovered.entries, i);
-    this.#checkVote(node, currentTerm, votedFor);
-    memory.hardState = recovered.hardState;
+    for (const entry of left) {
+      if (found(entry)?.term !== entry.term) this.#checkReplaced(node, entry);
+    }
+  }
+
+  /** A snapshot of a node's own state has become durable. */
+  onSnapshot(node: NodeId, index: number): void {
+    const memory = this.#memoryOf(node);
+    memory.snapshotIndex = index;
+    // It makes durable what it stands for, whatever the log has of it.
+    if (memory.durable.length < index) {
+      memory.durable.push(...this.#appliedUpTo(index).slice(memory.durable.length));
+    }
+  }
+
+  /** A node has been restored from another's snapshot; `view` is that of the node since. */
+  onInstalled(node: NodeId, position: LogPosition, digest: number, view: RaftView): void {
+    const memory = this.#memoryOf(node);
+    this.#checkRestored(node, position, digest);
+    const kept = view.log.lastIndex > position.index ? memory.durable.slice(position.index) : [];
+    const replaced = memory.durable.slice(position.index + kept.length);
     memory.durable.length = 0;
-    for (const entry of recovered.entries) memory.durable.push(entry);
-    memory.role = "follower";
-    memory.roleTerm = 0;
-    memory.commitIndex = 0;
-    memory.lastApplied = 0;
-    memory.truncatedInTerm = 0;
+    memory.durable.push(...this.#appliedUpTo(position.index), ...kept);
+    for (const entry of replaced) this.#checkReplaced(node, entry);
+    memory.snapshotIndex = position.index;
+    memory.commitIndex = Math.max(memory.commitIndex, position.index);
+    memory.lastApplied = position.index;
+  }
+
+  /** The state after an entry is the same, whether it was applied or restored. */
+  #checkRestored(node: NodeId, { index, term }: LogPosition, digest: number): void {
+    if (index === 0) return;
+    const applied = this.#applied[index - 1];
+    if (applied === undefined || applied.entry.term !== term) {
+      throw new Violation(
+        "state-machine-safety",
+        `node ${node} was restored from a snapshot up to entry ${index} of term ${term}, which was never applied`,
+      );
+    }
+    if (applied.digest !== digest) {
+      throw new Violation(
+        "equal-digest",
+        `node ${node}, restored from a snapshot, is in another state after entry ${index} than the first to apply it`,
+      );
+    }
+  }
+
+  #appliedUpTo(index: number): Entry[] {
+    return this.#applied.slice(0, index).map(({ entry }) => entry);
   }
 
   /** A batch has become durable on a node's disk. */
@@ -138,7 +219,7 @@ export class Checker {
 
   /** A message leaves a node. */
   onSend(node: NodeId, to: NodeId, message: PeerMessage): void {
-    const { hardState, durable, truncatedInTerm } = this.#memoryOf(node);
+    const { hardState, durable, snapshotIndex, truncatedInTerm } = this.#memoryOf(node);
     switch (message.type) {
       case "RequestVoteRequest":
         if (
@@ -180,6 +261,18 @@ export class Checker {
             `node ${node} acknowledges entry ${message.matchIndex} before it is durable (entry ${durable.length} is)`,
           );
         }
+        break;
+      case "InstallSnapshotResponse":
+        this.#checkTermDurable(node, message.term);
+        if (message.installed && message.lastIncludedIndex > Math.max(snapshotIndex, durable.length)) {
+          throw new Violation(
+            "sync-before-send",
+            `node ${node} acknowledges a snapshot up to entry ${message.lastIncludedIndex} before it is durable`,
+          );
+        }
+        break;
+      case "RejoinResponse":
+        this.#checkTermDurable(node, message.term);
         break;
       default:
         break;
@@ -326,6 +419,7 @@ export class Checker {
     for (let index = this.#committed.length; index > 0; index--) {
       const committed = this.#committed[index - 1];
       if (committed === undefined || committed.inTerm >= term) continue;
+      if (index <= view.snapshot.index) return;
       if (view.log.termAt(index) !== committed.term) {
         throw new Violation(
           "leader-completeness",
@@ -356,7 +450,10 @@ export class Checker {
 
   #checkOnQuorum(node: NodeId, index: number, term: number): void {
     let holders = 0;
-    for (const { durable } of this.#nodes.values()) if (durable[index - 1]?.term === term) holders++;
+    // Who held it once and has lost it counts: it was promised, and the others must not forget it.
+    for (const { durable, lost } of this.#nodes.values()) {
+      if (durable[index - 1]?.term === term || lost[index - 1]?.term === term) holders++;
+    }
     if (holders < this.#quorum) {
       throw new Violation(
         "committed-on-quorum",

@@ -17,7 +17,9 @@ import {
   type DirectoryLock,
   type FileSystem,
   FileSystemError,
+  type ReadFile,
 } from "../storage/file_system.ts";
+import { encodeLockText, LOCK_FILE_NAME } from "../storage/lock_file.ts";
 import {
   type DiskFaultCounts,
   type DiskFaults,
@@ -78,6 +80,7 @@ export class SimDisk implements FileSystem {
   readonly #locks = new Map<string, DirectoryLock>();
   /** Counts the lives of the process on this disk: a handle of an earlier life is dead. */
   #life = 0;
+  #lastIdentity = 0;
   #usedBytes = 0;
 
   constructor(options: SimDiskOptions) {
@@ -114,15 +117,33 @@ export class SimDisk implements FileSystem {
     return this.#file("read", path).bytes().slice();
   }
 
+  openRead(path: string): ReadFile {
+    const file = this.#file("open", path);
+    const use = this.#handle(path);
+    return {
+      path,
+      get sizeBytes() {
+        return file.sizeBytes;
+      },
+      read: (offset, into) => {
+        use.check("read");
+        const part = file.bytes().subarray(offset, offset + into.length);
+        into.set(part);
+        return part.length;
+      },
+      close: use.close,
+    };
+  }
+
+  identityOf(path: string): number | undefined {
+    return this.#file("stat", path).identity;
+  }
+
   openAppend(path: string, options: { create: boolean }): AppendFile {
     if (!options.create) return this.#open(path, this.#file("open", path));
     this.#before("create", path);
     if (this.kindOf(path) !== "nothing") throw new FileSystemError("exists", "open", path, "File exists");
-    const [directory, name] = this.#split("open", path);
-    const file = new SimFile();
-    directory.names.set(name, file);
-    directory.changes.push({ kind: "add", name, file });
-    return this.#open(path, file);
+    return this.#open(path, this.#create(path));
   }
 
   rename(from: string, to: string): void {
@@ -162,9 +183,14 @@ export class SimDisk implements FileSystem {
   lock(path: string): DirectoryLock {
     this.#directory("lock", path);
     if (this.#locks.has(path)) throw new FileSystemError("locked", "lock", path, "by another process");
+    const lockPath = `${path}/${LOCK_FILE_NAME}`;
+    const file = this.#find(lockPath) ?? this.#create(lockPath);
+    this.#replace(file, encodeLockText(1 + this.#life));
     const lock: DirectoryLock = {
       close: () => {
-        if (this.#locks.get(path) === lock) this.#locks.delete(path);
+        if (this.#locks.get(path) !== lock) return;
+        this.#replace(file, new Uint8Array(0));
+        this.#locks.delete(path);
       },
     };
     this.#locks.set(path, lock);
@@ -224,6 +250,18 @@ export class SimDisk implements FileSystem {
     return offset;
   }
 
+  /** Copies a directory, as a backup does: the same bytes in other files. All of it is durable at once. */
+  copyDirectory(from: string, to: string): void {
+    this.makeDirectory(to);
+    for (const name of this.list(from)) {
+      if (this.#find(`${to}/${name}`) !== undefined) this.remove(`${to}/${name}`);
+      const file = this.#create(`${to}/${name}`);
+      this.#replace(file, this.read(`${from}/${name}`));
+      file.sync();
+    }
+    this.syncDirectory(to);
+  }
+
   /** For tests of what a node refuses. */
   setMode(path: string, mode: number): void {
     this.#directory("setMode", path).mode = mode;
@@ -244,18 +282,42 @@ export class SimDisk implements FileSystem {
 
   // ------------------------------------------------------------------------------------------ within
 
-  #open(path: string, file: SimFile): AppendFile {
+  /** A new file under a name that is free. */
+  #create(path: string): SimFile {
+    const [directory, name] = this.#split("open", path);
+    const file = new SimFile(++this.#lastIdentity);
+    directory.names.set(name, file);
+    directory.changes.push({ kind: "add", name, file });
+    return file;
+  }
+
+  /** Gives a file other bytes, as cheap as they are: without faults, and not durable. */
+  #replace(file: SimFile, bytes: Uint8Array): void {
+    this.#usedBytes += bytes.length - file.sizeBytes;
+    file.truncate(0);
+    file.append(bytes);
+  }
+
+  /** What an open file asks before each use: a handle that is closed or of an earlier life is dead. */
+  #handle(path: string): { readonly check: (operation: string) => void; readonly close: () => void } {
     const life = this.#life;
     let closed = false;
+    return {
+      check: (operation) => {
+        if (!closed && life === this.#life) return;
+        const detail = closed ? "the file is closed" : "the process has ended";
+        throw new FileSystemError("io", operation, path, detail);
+      },
+      close: () => {
+        closed = true;
+      },
+    };
+  }
+
+  #open(path: string, file: SimFile): AppendFile {
+    const handle = this.#handle(path);
     const use = (operation: DiskOperation) => {
-      if (closed || life !== this.#life) {
-        throw new FileSystemError(
-          "io",
-          operation,
-          path,
-          closed ? "the file is closed" : "the process has ended",
-        );
-      }
+      handle.check(operation);
       this.#before(operation, path);
     };
     return {
@@ -276,9 +338,7 @@ export class SimDisk implements FileSystem {
         this.#usedBytes += Math.min(0, sizeBytes - file.sizeBytes);
         file.truncate(sizeBytes);
       },
-      close: () => {
-        closed = true;
-      },
+      close: handle.close,
     };
   }
 

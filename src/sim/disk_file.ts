@@ -5,17 +5,23 @@
  *
  * @module
  */
-import { SECTOR_BYTES } from "../storage/log_format.ts";
+import { SECTOR_BYTES } from "../storage/file_header.ts";
 
 /** Whether a fault of this name happens now. */
 export type FaultDice = (fault: "loseSector" | "loseTail" | "tearInsideSector" | "loseNameChange") => boolean;
 
 export class SimFile {
+  /** A number that no other file has. */
+  readonly identity: number;
   #data = new Uint8Array(4096);
   #sizeBytes = 0;
   #durableBytes = 0;
   /** Durable bytes that a truncation cut off, for a crash to bring back until the truncation is synced. */
   #cutTail: Uint8Array | undefined;
+
+  constructor(identity: number) {
+    this.identity = identity;
+  }
 
   get sizeBytes(): number {
     return this.#sizeBytes;

@@ -8,9 +8,11 @@
  */
 import type { ClientRequest, ClientResponse, Entry, PeerMessage } from "../../packraft/mod.ts";
 import type { WriteResult } from "../kv/mod.ts";
-import { type NodeId, RAFT_RULES, type RaftEvent, type RaftView } from "../raft/mod.ts";
-import { type DurableLog, Replica } from "../replica/mod.ts";
+import { Store } from "../kv/mod.ts";
+import { type NodeId, RAFT_RULES, type RaftView, type Recovered } from "../raft/mod.ts";
+import { Replica, type ReplicaEvent } from "../replica/mod.ts";
 import { DataDirectory } from "../storage/data_directory.ts";
+import type { DurableStorage } from "../storage/durable_storage.ts";
 import { StorageError } from "../storage/errors.ts";
 import { FileSystemError } from "../storage/file_system.ts";
 import { AnswerWatch } from "./answer_watch.ts";
@@ -22,13 +24,15 @@ import type { Mutant, MutantHooks } from "./mutant.ts";
 import type { Random } from "./random.ts";
 import type { Settings } from "./settings.ts";
 import { Violation } from "./violation.ts";
-import { watchedLog } from "./watched_log.ts";
+import { watchedStorage } from "./watched_storage.ts";
 
 /** Where a machine's directory is, on its own disk. */
 export const DATA_PATH = "/data";
 const SYNC_MS = 0.3;
 const TIMER_LATE_MS = 0.05;
 const MAX_PENDING_REQUESTS = 1_000;
+/** How long work that is not urgent waits for its turn, at most. */
+const WORK_AFTER_MS = 20;
 
 /** What a machine needs of its world. */
 export interface MachineWorld {
@@ -43,14 +47,14 @@ export interface MachineWorld {
   answer(from: NodeId, request: string, responses: readonly ClientResponse[], departMs: number): void;
   /** Something happened that a reader of the trace wants to know. */
   tell(node: NodeId, kind: number, text: () => string): void;
-  onEvent(node: NodeId, event: RaftEvent): void;
+  onEvent(node: NodeId, event: ReplicaEvent): void;
 }
 
 /** Power was cut in the middle of a disk operation. */
 class PowerCut extends Error {}
 
-/** What a machine does at present. `refused` and `wiped` are for good. */
-export type MachineState = "up" | "down" | "refused" | "wiped";
+/** What a machine does at present. `refused` is for good. */
+export type MachineState = "up" | "down" | "refused";
 
 export class Machine {
   readonly id: NodeId;
@@ -69,8 +73,14 @@ export class Machine {
   #isDrainDue = false;
   /** The time that handling the present input has taken so far. */
   #elapsedMs = 0;
+  #isWorkDue = false;
+  /** Too few of the others remember what this node has forgotten. */
+  #isHopeless = false;
+  /** Whether it has ever had a disk. */
+  #hasStarted = false;
   #wakeAtMs = Infinity;
   #cutAfterOperations = 0;
+  #failAfterOperations = 0;
   #failNext: "sync" | "append" | undefined;
   /** Whether the world has decided when this machine starts again. */
   isRestartDue = false;
@@ -111,38 +121,48 @@ export class Machine {
 
   // ------------------------------------------------------------------------------------ life and death
 
-  /** Starts the process: recovers what is on the disk. A disk that it refuses keeps it down for good. */
+  /** Starts the process: recovers what is on the disk. */
   start(): void {
     if (this.#state !== "down") return;
     const world = this.#world;
     this.#elapsedMs = 0;
+    const store = this.#hooks.makeStore?.() ?? new Store();
     try {
-      this.#directory = DataDirectory.open(this.disk, DATA_PATH, {
-        clusterId: "sim",
-        node: this.id,
-        directoryId: new Uint8Array(16).fill(this.id),
-      });
+      this.#directory = this.open(store);
     } catch (error) {
       return this.#failToStart(error);
     }
-    const log = this.#directory.log;
-    const recovered = this.#hooks.recover?.(log.recovered) ?? log.recovered;
-    world.checker.onStart(this.id, recovered);
+    this.#hasStarted = true;
+    this.#isHopeless = false;
+    const recovered = this.#recovered(this.#directory.recovered);
+    world.checker.onStart(this.id, recovered, store.digest);
     this.#state = "up";
     this.#life++;
-    this.#replica = this.#makeReplica({
-      ...watchedLog(this.id, log, world.checker, this.#hooks, () => this.#elapsedMs += SYNC_MS),
-      recovered,
-    });
-    world.tell(this.id, 1, () => {
-      const { currentTerm, votedFor } = recovered.hardState;
-      const cut = log.report.cutBytes > 0 ? `, after cutting a torn tail of ${log.report.cutBytes} B` : "";
-      return `starts with ${recovered.entries.length} entries in term ${currentTerm}` +
-        `${votedFor === 0 ? "" : `, its vote given to node ${votedFor}`}${cut}`;
-    });
+    this.#replica = this.#makeReplica(
+      watchedStorage(this.id, this.#directory, recovered, world.checker, this.#hooks),
+      store,
+    );
+    const { cutBytes } = this.#directory.report;
+    world.tell(this.id, 1, () => sentenceOfStart(recovered, cutBytes));
     this.#hooks.afterStart?.(this.#replica, recovered);
     this.#blockedUntilMs = world.queue.nowMs + this.#elapsedMs;
     this.handle(() => {});
+  }
+
+  /** Opens what is on the disk as a process would that starts now, and restores `store` from it. */
+  open(store: Store): DataDirectory {
+    const { settings, mutant } = this.#world;
+    const identity = { clusterId: "sim", node: this.id };
+    return DataDirectory.open(this.disk, DATA_PATH, identity, {
+      drawId: () => new Uint8Array(16).fill(this.id),
+      segmentBytes: settings.segmentBytes,
+      isNewCluster: this.#hasStarted ? mutant?.deniesLoss ?? false : settings.isNewCluster,
+    }, store);
+  }
+
+  #recovered(found: Recovered): Recovered {
+    const believed = this.#hooks.recover?.(found) ?? found;
+    return this.#world.mutant?.deniesLoss ? { ...believed, memory: "whole" } : believed;
   }
 
   /** The process ends at once; the machine, and what was written, stays. */
@@ -155,7 +175,6 @@ export class Machine {
 
   /** Power is cut: what was not synced may be lost. */
   cutPower(): void {
-    if (this.#state === "wiped") return;
     const wasUp = this.isUp;
     this.#die();
     this.disk.crash();
@@ -167,13 +186,11 @@ export class Machine {
     this.#cutAfterOperations = operations;
   }
 
-  /** The disk is replaced by an empty one. A node that has forgotten its votes must not come back under its id. */
+  /** The disk is replaced by an empty one. */
   wipe(): void {
     this.#die();
     this.disk.wipe();
-    const returns = this.#world.mutant?.returnsAfterWipe ?? false;
-    if (!returns) this.#state = "wiped";
-    this.#world.tell(this.id, 4, () => `loses its disk, and ${returns ? "gets an empty one" : "stays away"}`);
+    this.#world.tell(this.id, 4, () => "loses its disk, and gets an empty one");
   }
 
   /** Takes nothing in for a while (a stopped process, a long pause for garbage). */
@@ -193,6 +210,11 @@ export class Machine {
     this.#failNext = operation;
   }
 
+  /** The `operations`-th disk operation from now fails, whatever it is. */
+  failAfter(operations: number): void {
+    this.#failAfterOperations = operations;
+  }
+
   /** No more bytes fit, or as many as ever. */
   fillDisk(isFull: boolean): void {
     this.disk.capacityBytes = isFull ? 0 : Infinity;
@@ -209,6 +231,7 @@ export class Machine {
     });
     this.fillDisk(false);
     this.#failNext = undefined;
+    this.#failAfterOperations = 0;
     this.#cutAfterOperations = 0;
     this.setClockRate(1);
     this.#blockedUntilMs = this.#world.queue.nowMs;
@@ -285,10 +308,24 @@ export class Machine {
     } catch (error) {
       return this.#failWhileRunning(error);
     }
-    this.#answers.end(this.id);
+    if (this.#isHopeless) return this.#refuse("too few of the others remember what it has forgotten");
+    // Without room nothing can be promised, and an answer would be a promise.
+    if (!replica.isDiskFull) this.#answers.end(this.id);
     this.#world.checker.afterStep(this.id, replica.view());
     this.#blockedUntilMs = Math.max(this.#blockedUntilMs, this.#world.queue.nowMs + this.#elapsedMs);
     this.#scheduleWake(replica);
+    this.#scheduleWork(replica);
+  }
+
+  #scheduleWork(replica: Replica): void {
+    if (this.#isWorkDue || !replica.hasWork) return;
+    this.#isWorkDue = true;
+    const life = this.#life;
+    this.#world.queue.after(this.#random.next() * WORK_AFTER_MS, () => {
+      if (life !== this.#life) return;
+      this.#isWorkDue = false;
+      this.handle((replica) => replica.work());
+    });
   }
 
   #scheduleWake(replica: Replica): void {
@@ -308,9 +345,8 @@ export class Machine {
 
   // ------------------------------------------------------------------------------------------- within
 
-  #makeReplica(log: DurableLog): Replica {
+  #makeReplica(storage: DurableStorage, store: Store): Replica {
     const { settings, mutant, nodes } = this.#world;
-    const { makeStore } = this.#hooks;
     return new Replica(
       {
         raft: {
@@ -319,14 +355,17 @@ export class Machine {
           heartbeatMs: settings.heartbeatMs,
           electionTimeoutMs: settings.electionTimeoutMs,
           maxAppendBytes: settings.maxAppendBytes,
+          keptLogBytes: settings.keptLogBytes,
           maxInflightAppends: settings.maxInflightAppends,
           random: this.#random.next,
           ...(mutant?.rules === undefined ? {} : { rules: { ...RAFT_RULES, ...mutant.rules } }),
         },
-        log,
-        ...(makeStore === undefined ? {} : { store: makeStore(log.recovered) }),
+        storage,
+        store,
         addresses: new Map(nodes.map((node) => [node, { host: "sim", clientPort: node }])),
         maxPendingRequests: MAX_PENDING_REQUESTS,
+        snapshotAfterBytes: settings.snapshotAfterBytes,
+        snapshotChunkBytes: settings.snapshotChunkBytes,
       },
       {
         send: (to, message) => this.#send(to, message),
@@ -334,6 +373,11 @@ export class Machine {
           this.#world.answer(this.id, request, [...responses], this.#departMs()),
         tell: (event) => this.#onEvent(event),
         applied: (entry, result) => this.#onApplied(entry, result),
+        installed: (position) => {
+          const replica = this.#replica;
+          if (replica === undefined) return;
+          this.#world.checker.onInstalled(this.id, position, replica.store.digest, replica.view());
+        },
       },
       this.#clock.nowMs,
     );
@@ -354,19 +398,25 @@ export class Machine {
     this.#world.checker.onApplied(this.id, entry, result, digest);
   }
 
-  #onEvent(event: RaftEvent): void {
+  #onEvent(event: ReplicaEvent): void {
     const view = this.view();
     if (event.kind === "truncated" && view !== undefined) {
       this.#world.checker.onTruncated(this.id, event.after, view);
     }
     if (event.kind === "leader") this.#world.checker.onLeader(this.id, event.term, event.leader);
     if (event.kind === "ignored") this.#answers.ignored(event.from, event.type);
+    if (event.kind === "snapshotRefused") this.#answers.ignored(event.from, "InstallSnapshotRequest");
+    if (event.kind === "rejoinImpossible") this.#isHopeless = true;
     this.#world.onEvent(this.id, event);
   }
 
   #beforeOperation(operation: DiskOperation, path: string): void {
+    if (operation === "sync" || operation === "syncDirectory") this.#elapsedMs += SYNC_MS;
     if (operation === this.#failNext) {
       this.#failNext = undefined;
+      throw new FileSystemError("io", operation, path, "simulated I/O error");
+    }
+    if (this.#failAfterOperations > 0 && --this.#failAfterOperations === 0) {
       throw new FileSystemError("io", operation, path, "simulated I/O error");
     }
     if (this.#cutAfterOperations === 0) return;
@@ -379,10 +429,6 @@ export class Machine {
       this.#die();
       this.disk.crash();
       this.#world.tell(this.id, 8, () => "loses power while it starts");
-    } else if (error instanceof StorageError && error.exitCode === 5) {
-      this.#die();
-      this.#state = "refused";
-      this.#world.tell(this.id, 9, () => `refuses to start: ${error.message}`);
     } else if (error instanceof StorageError) {
       this.#die();
       this.disk.killProcess();
@@ -406,12 +452,21 @@ export class Machine {
     }
   }
 
+  /** For good. */
+  #refuse(reason: string): void {
+    this.#die();
+    this.disk.killProcess();
+    this.#state = "refused";
+    this.#world.tell(this.id, 9, () => `refuses to go on: ${reason}`);
+  }
+
   #die(): void {
     this.#life++;
     this.#replica = undefined;
     this.#directory = undefined;
     this.#waiting = [];
     this.#isDrainDue = false;
+    this.#isWorkDue = false;
     this.#wakeAtMs = Infinity;
     this.#blockedUntilMs = 0;
     this.#cutAfterOperations = 0;
@@ -428,6 +483,17 @@ export class Machine {
     this.#wakeAtMs = Infinity;
     this.handle(() => {});
   }
+}
+
+function sentenceOfStart(recovered: Recovered, cutBytes: number): string {
+  const { hardState: { currentTerm, votedFor }, base, entries, snapshot, memory } = recovered;
+  const vote = votedFor === 0 ? "" : `, its vote given to node ${votedFor}`;
+  const from = snapshot.index === 0 ? "" : `, and a snapshot up to entry ${snapshot.index}`;
+  const cut = cutBytes > 0 ? `, after cutting a torn tail of ${cutBytes} B` : "";
+  const lost = memory === "whole" ? "" : memory === "new" ? "; its disk is empty" : "; its disk is damaged";
+  return `starts with entries ${base.index + 1} to ${
+    base.index + entries.length
+  }${from} in term ${currentTerm}${vote}${cut}${lost}`;
 }
 
 function crashOf(node: NodeId, error: unknown): Violation {

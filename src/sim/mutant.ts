@@ -24,8 +24,8 @@ export interface Mutant {
   readonly hooks?: (node: NodeId) => MutantHooks;
   /** Whether a sync lies: returns without having made anything durable. */
   readonly lyingSync?: boolean;
-  /** Whether a machine with a new, empty disk starts again as if nothing had happened. */
-  readonly returnsAfterWipe?: boolean;
+  /** Whether a node that has lost a part of its memory, or all of it, goes on as if nothing had happened. */
+  readonly deniesLoss?: boolean;
   /** What to change in the settings drawn from a seed, so that the bug has its occasion. */
   readonly settings?: SettingsOverride;
 }
@@ -34,7 +34,7 @@ export interface MutantHooks {
   /** Something done to a node's disk before anything uses it. */
   readonly disk?: (disk: SimDisk) => void;
   /** A state machine with a bug. */
-  readonly makeStore?: (recovered: Recovered) => Store;
+  readonly makeStore?: () => Store;
   /** What is written instead of `persist`. */
   readonly persist?: (persist: Persist) => Persist;
   /** Whether this batch is reported as durable without a sync. */

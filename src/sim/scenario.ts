@@ -97,6 +97,11 @@ const SETTINGS: Omit<Settings, "nodes"> = {
   maxAppendBytes: 1_000_000,
   maxInflightAppends: 64,
   shortWrite: 0,
+  segmentBytes: 1_000_000,
+  snapshotAfterBytes: 1_000_000_000,
+  snapshotChunkBytes: 1_000,
+  keptLogBytes: 0,
+  isNewCluster: true,
 };
 
 export function scenario(name: string, options: ScenarioOptions, play: (c: Stage) => void): RunnableScenario {

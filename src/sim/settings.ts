@@ -46,6 +46,13 @@ export interface Settings {
   readonly maxAppendBytes: number;
   readonly maxInflightAppends: number;
   readonly shortWrite: number;
+  /** Small segments, and snapshots as often as the run has time for. */
+  readonly segmentBytes: number;
+  readonly snapshotAfterBytes: number;
+  readonly snapshotChunkBytes: number;
+  readonly keptLogBytes: number;
+  /** Whether an operator has vouched that the cluster is new; if not, its nodes have to find that out. */
+  readonly isNewCluster: boolean;
 }
 
 /** Some of the settings. */
@@ -114,6 +121,11 @@ export function settingsOf(seed: number, override: SettingsOverride = {}): Setti
     maxAppendBytes: random.pick([64, 1_000, 1_000_000]),
     maxInflightAppends: random.pick([1, 4, 64]),
     shortWrite: dial(0.2),
+    segmentBytes: random.pick([1_024, 8_192, 65_536]),
+    snapshotAfterBytes: random.pick([500, 4_000, 30_000]),
+    snapshotChunkBytes: random.pick([50, 500, 100_000]),
+    keptLogBytes: random.pick([0, 1_000, 100_000]),
+    isNewCluster: random.chance(0.7),
   };
   return merged(drawn, override);
 }

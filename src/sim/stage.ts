@@ -5,13 +5,13 @@
  * @module
  */
 import type { ClientResponse } from "../../packraft/mod.ts";
+import { Store } from "../kv/mod.ts";
 import type { NodeId, RaftView } from "../raft/mod.ts";
-import { DataDirectory } from "../storage/data_directory.ts";
 import { planOf } from "./actions.ts";
 import type { SimClient } from "./client.ts";
 import type { DiskFaults } from "./disk.ts";
 import { type Drop, type Hold, LetterBox, type MessageFilter } from "./letter_box.ts";
-import { DATA_PATH, type Machine } from "./machine.ts";
+import type { Machine } from "./machine.ts";
 import type { NetworkDials } from "./network.ts";
 import { type FaultRates, NO_FAULTS } from "./settings.ts";
 import { type SingleRequest, SingleRequests } from "./single_requests.ts";
@@ -174,6 +174,16 @@ export class Stage {
     this.#world.flipBit(node, (durableBytes) => Math.floor(durableBytes * at));
   }
 
+  /** Flips a bit of one byte of the newest segment of the log, or of the snapshot, and ends the process. */
+  corruptByte(node: NodeId, kind: "log" | "snapshot", offset: number): void {
+    this.#world.flipByte(node, kind, offset);
+  }
+
+  /** The disk operation number `operation` from now fails. */
+  failAt(node: NodeId, operation: number): void {
+    this.#machine(node).failAfter(operation);
+  }
+
   wipe(node: NodeId): void {
     this.#world.apply({ kind: "wipe", node });
   }
@@ -183,19 +193,37 @@ export class Stage {
     const nodes = Object.keys(logs).map(Number);
     this.crash(...nodes);
     for (const node of nodes) {
-      const { disk } = this.#machine(node);
-      const directoryId = new Uint8Array(16).fill(node);
-      const { log } = DataDirectory.open(disk, DATA_PATH, { clusterId: "sim", node, directoryId });
+      const machine = this.#machine(node);
+      const directory = machine.open(new Store());
       const entries = (logs[node] ?? []).map((term, i) => (
         { index: i + 1, term, kind: "noop", data: new Uint8Array() } as const
       ));
       const persist = { sequence: 1, hardState: { currentTerm, votedFor: 0 }, entries };
-      log.append(persist);
-      log.sync();
-      disk.killProcess();
+      directory.append(persist);
+      directory.sync();
+      machine.disk.killProcess();
       this.#world.checker.onDurable(node, persist);
     }
     this.restart(...nodes);
+  }
+
+  // ---------------------------------------------------------------------------------------- snapshots
+
+  /** Asks a node to take a snapshot, and lets no time pass. */
+  beginSnapshot(node: NodeId): void {
+    this.#world.ask(0, node, { type: "SnapshotRequest" }, () => {});
+  }
+
+  /** Lets a node take a snapshot of all that it has applied. */
+  snapshot(node: NodeId): void {
+    const upTo = this.view(node)?.lastApplied ?? 0;
+    this.beginSnapshot(node);
+    this.until(`node ${node} has a snapshot`, () => this.snapshotIndex(node) >= upTo);
+  }
+
+  /** The last entry that the newest snapshot of a node stands for; 0 for none, and while it does not run. */
+  snapshotIndex(node: NodeId): number {
+    return this.view(node)?.snapshot.index ?? 0;
   }
 
   // --------------------------------------------------------------------------------------------- time
@@ -224,14 +252,10 @@ export class Stage {
 
   /** Lets time pass until every node that runs has the leader's log, and has applied all of it. */
   settle(): void {
-    this.until("all nodes have the leader's log", () => {
-      const { leader } = this;
-      const length = leader === 0 ? -1 : this.terms(leader).length;
-      return this.nodes.every((node) => {
-        const view = this.view(node);
-        return view === undefined || (view.leader === leader && view.lastApplied === length);
-      });
-    });
+    this.until(
+      "all nodes have the leader's log",
+      () => this.leader !== 0 && this.nodes.every((node) => !this.isUp(node) || this.hasCaughtUp(node)),
+    );
   }
 
   /** Loses what other leaders and candidates than `node` send: in time, only it can lead. */
@@ -332,9 +356,21 @@ export class Stage {
     return this.#machine(node).isUp;
   }
 
-  /** Whether the node found its disk damaged and does not start any more. */
-  hasRefused(node: NodeId): boolean {
-    return this.#machine(node).state === "refused";
+  /** The role of a node; undefined while it does not run. */
+  role(node: NodeId): RaftView["role"] | undefined {
+    return this.view(node)?.role;
+  }
+
+  /** Whether a node has all that the leader has, and has applied it. */
+  hasCaughtUp(node: NodeId): boolean {
+    const leader = this.leader === 0 ? undefined : this.view(this.leader);
+    const view = this.view(node);
+    return view !== undefined && view.leader === leader?.id && view.lastApplied === leader.lastLogIndex;
+  }
+
+  /** The digest of what a node's store holds. */
+  digest(node: NodeId): number | undefined {
+    return this.#machine(node).replica?.store.digest;
   }
 
   /** Messages that were dropped or held so far. */

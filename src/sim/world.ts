@@ -12,8 +12,9 @@ import {
   PacketReader,
   type PeerMessage,
 } from "../../packraft/mod.ts";
-import type { NodeId, RaftEvent } from "../raft/mod.ts";
+import type { NodeId } from "../raft/mod.ts";
 import {
+  type ReplicaEvent,
   sentenceOfEvent,
   sentenceOfPeerMessage,
   sentenceOfRequest,
@@ -213,12 +214,12 @@ export class World implements MachineWorld, ClientWorld {
     this.#restarts = restarts;
   }
 
-  /** Nodes that can ever take part again. */
+  /** Nodes that have, or are sure to find on their disks, all that they ever promised. */
   get undamaged(): NodeId[] {
-    return this.nodes.filter((node) => {
-      const { state } = this.machine(node);
-      return !this.#damaged.has(node) && state !== "refused" && state !== "wiped";
-    });
+    for (const node of this.#damaged) {
+      if (this.machine(node).view()?.mayVote) this.#damaged.delete(node);
+    }
+    return this.nodes.filter((node) => !this.#damaged.has(node) && this.machine(node).state !== "refused");
   }
 
   /** Ends all faults for these nodes, starts them, and takes the others down for good. */
@@ -248,15 +249,27 @@ export class World implements MachineWorld, ClientWorld {
   }
 
   #mayDamage(node: NodeId): boolean {
-    if (this.#damaged.has(node)) return false;
+    if (!this.undamaged.includes(node)) return false;
     const gone = this.nodes.length - this.undamaged.length;
     return gone < Math.floor((this.nodes.length - 1) / 2);
   }
 
-  /** Flips a durable bit of a node's log: at `offsetOf` the durable size, or anywhere. */
+  /** Flips a bit of the byte at `offset` of the newest segment of a node's log, or of its snapshot. */
+  flipByte(node: NodeId, kind: "log" | "snapshot", offset: number): void {
+    const { disk } = this.machine(node);
+    const path = disk.paths().findLast((name) => name.startsWith(`${DATA_PATH}/${kind}-`));
+    if (path === undefined) throw new RangeError(`node ${node} has no ${kind}`);
+    disk.flipBit(path, offset);
+    this.#damaged.add(node);
+    this.machine(node).kill();
+  }
+
+  /** Flips a durable bit: of the newest part of a node's log, at `offsetOf` its durable size, or anywhere. */
   flipBit(node: NodeId, offsetOf?: (durableBytes: number) => number): void {
     const { disk } = this.machine(node);
-    const path = disk.paths().find((name) => name.startsWith(`${DATA_PATH}/log-`) && name.endsWith(".pack"));
+    const paths = disk.paths().filter((name) => name.startsWith(`${DATA_PATH}/`) && name.endsWith(".pack"));
+    const newest = paths.findLast((name) => name.startsWith(`${DATA_PATH}/log-`));
+    const path = offsetOf === undefined && paths.length > 0 ? this.#restartRandom.pick(paths) : newest;
     if (path === undefined) return;
     if (offsetOf !== undefined) disk.flipBit(path, offsetOf(disk.durableBytes(path)?.length ?? 0));
     else if (disk.flipRandomBit(path) === undefined) return;
@@ -345,14 +358,14 @@ export class World implements MachineWorld, ClientWorld {
     this.trace.say(this.queue.nowMs, () => `node ${node} ${text()}`, "life");
   }
 
-  onEvent(node: NodeId, event: RaftEvent): void {
+  onEvent(node: NodeId, event: ReplicaEvent): void {
     this.trace.mix(this.queue.nowMs, node, 55, event.kind.length);
     const kind = KIND_OF_EVENT[event.kind] ?? "note";
     this.trace.say(this.queue.nowMs, () => `node ${node} ${sentenceOfEvent(event)}`, kind);
   }
 }
 
-const KIND_OF_EVENT: { readonly [Kind in RaftEvent["kind"]]?: TraceKind } = {
+const KIND_OF_EVENT: { readonly [Kind in ReplicaEvent["kind"]]?: TraceKind } = {
   role: "role",
   truncated: "log",
   committed: "commit",

@@ -1,61 +1,131 @@
 /**
- * The directory in which a node keeps all that it must not forget: one lock, one log.
+ * The directory in which a node keeps all that it must not forget: one lock, one log, one snapshot.
  *
  * It refuses more than it must: a directory that another user could have read or written, that another
- * process uses, that another node wrote, or that holds files it does not know. Each of these, let pass,
- * ends in a vote or a write forgotten.
+ * process uses, that another node wrote, that is a copy, or that holds files it does not know. Each of these, let
+ * pass, ends in a vote or a write forgotten. Damage it does not refuse but reports, and leaves as it is: whether the
+ * other nodes can make up for it is not known here.
  *
  * @module
  */
-import { DataDirectoryError, StorageIoError } from "./errors.ts";
+import type { LogPosition, Persist, Recovered } from "../raft/types.ts";
+import { openDirectory, type OpenOptions, type RecoveryReport } from "./directory_opening.ts";
+import { DiskGuard } from "./disk_guard.ts";
+import type {
+  DurableStorage,
+  RestorableState,
+  SnapshotInfo,
+  SnapshotReader,
+  SnapshotReceiver,
+  SnapshotWriter,
+} from "./durable_storage.ts";
+import { DataDirectoryError, StorageFullError, StorageIoError } from "./errors.ts";
 import { type DirectoryLock, type FileSystem, FileSystemError } from "./file_system.ts";
-import { LOG_FILE_NAME, UNFINISHED_LOG_FILE_NAME } from "./log_file.ts";
-import type { LogIdentity } from "./log_format.ts";
+import { SnapshotFiles } from "./snapshot_files.ts";
 import { WriteAheadLog } from "./write_ahead_log.ts";
 
-/** The file that {@linkcode FileSystem.lock} keeps in a directory. */
-export const LOCK_FILE_NAME = "lock";
+export type { OpenOptions, RecoveryReport };
 
-const KNOWN_NAMES: readonly string[] = [LOCK_FILE_NAME, LOG_FILE_NAME, UNFINISHED_LOG_FILE_NAME];
+/** Whose directory it is. */
+export interface DirectoryIdentity {
+  readonly clusterId: string;
+  /** The node's id, from 1. */
+  readonly node: number;
+}
 
-/** A locked directory with its log open. */
-export class DataDirectory {
+/** A locked directory that a replica keeps its memory in. */
+export class DataDirectory implements DurableStorage {
   readonly path: string;
-  readonly log: WriteAheadLog;
+  readonly recovered: Recovered;
+  /** What was found, for the node's first lines of output. */
+  readonly report: RecoveryReport;
+  readonly #log: WriteAheadLog;
+  readonly #snapshots: SnapshotFiles;
   readonly #lock: DirectoryLock;
 
-  private constructor(path: string, log: WriteAheadLog, lock: DirectoryLock) {
+  private constructor(
+    path: string,
+    lock: DirectoryLock,
+    parts: { recovered: Recovered; report: RecoveryReport; log: WriteAheadLog; snapshots: SnapshotFiles },
+  ) {
     this.path = path;
-    this.log = log;
+    this.recovered = parts.recovered;
+    this.report = parts.report;
+    this.#log = parts.log;
+    this.#snapshots = parts.snapshots;
     this.#lock = lock;
   }
 
   /**
-   * Opens the directory at `path` and the log in it, or makes both.
+   * Opens the directory at `path`, or makes one, and brings `state` to its newest snapshot. All that `recovered` says
+   * is durable. Damage is in `report.damage`; then nothing was changed, and the first batch that is appended must say
+   * in which term the node rejoins.
    *
-   * @param identity whose directory it is; `directoryId` (16 random bytes) is used for a new log only
-   * @throws DataDirectoryError, CorruptLogError, IdentityError, StorageIoError: each with its exit code
+   * @throws DataDirectoryError, IdentityError, StorageIoError: each with its exit code
    */
-  static open(fileSystem: FileSystem, path: string, identity: LogIdentity): DataDirectory {
+  static open(
+    fileSystem: FileSystem,
+    path: string,
+    identity: DirectoryIdentity,
+    options: OpenOptions,
+    state: RestorableState,
+  ): DataDirectory {
     try {
       prepareDirectory(fileSystem, path);
       const lock = takeLock(fileSystem, path);
       try {
-        checkNames(fileSystem, path);
-        return new DataDirectory(path, WriteAheadLog.open(fileSystem, path, identity), lock);
+        const guard = new DiskGuard();
+        return new DataDirectory(
+          path,
+          lock,
+          openDirectory(fileSystem, guard, path, identity, options, state),
+        );
       } catch (error) {
         lock.close();
         throw error;
       }
     } catch (error) {
-      throw error instanceof FileSystemError ? toStorageError(error, path) : error;
+      if (error instanceof FileSystemError) throw toStorageError(error, path);
+      // There is no node yet that could wait for room.
+      if (error instanceof StorageFullError && error.cause instanceof FileSystemError) {
+        throw new StorageIoError(error.cause);
+      }
+      throw error;
     }
+  }
+
+  append(persist: Persist): void {
+    this.#log.append(persist);
+  }
+
+  sync(): void {
+    this.#log.sync();
+  }
+
+  get logBytes(): number {
+    return this.#log.sizeBytes;
+  }
+
+  get snapshot(): SnapshotInfo | undefined {
+    return this.#snapshots.newest;
+  }
+
+  beginSnapshot(position: LogPosition): SnapshotWriter {
+    return this.#snapshots.beginWriting(position);
+  }
+
+  openSnapshot(): SnapshotReader | undefined {
+    return this.#snapshots.openNewest();
+  }
+
+  beginReceiving(info: SnapshotInfo): SnapshotReceiver {
+    return this.#snapshots.beginReceiving(info);
   }
 
   /** Seals and closes the log, then lets go of the lock. */
   close(): void {
     try {
-      this.log.close();
+      this.#log.close();
     } finally {
       this.#lock.close();
     }
@@ -87,15 +157,6 @@ function takeLock(fileSystem: FileSystem, path: string): DirectoryLock {
       `data directory ${path} is in use (${error.detail}): stop that process or use another data directory`,
     );
   }
-}
-
-function checkNames(fileSystem: FileSystem, path: string): void {
-  const unknown = fileSystem.list(path).find((name) => !KNOWN_NAMES.includes(name));
-  if (unknown === undefined) return;
-  throw new DataDirectoryError(
-    `data directory ${path} holds "${unknown}", which this build does not know: ` +
-      "move it elsewhere, use another data directory, or use the build that made it",
-  );
 }
 
 /** What the operating system refuses before anything is written is the directory's fault, not the disk's. */

@@ -17,22 +17,40 @@ export class DataDirectoryError extends StorageError {
   override readonly exitCode = 4;
 }
 
-/** Bytes that were once durable are not what was written. Nothing is cut, nothing is served. */
+/** Where bytes that were once durable are not what was written, and what is lost with them. */
+export interface Damage {
+  readonly path: string;
+  /** Where in the file the first invalid bytes start. */
+  readonly offset: number;
+  /** The first entry that cannot be relied on any more. */
+  readonly index: number;
+  readonly problem: string;
+}
+
+/**
+ * A node cannot go on from damaged bytes. Nothing was cut, nothing is served. Opening a directory never throws
+ * this: it reports {@linkcode Damage}, and who knows that nobody else has the lost entries makes this of it.
+ */
 export class CorruptLogError extends StorageError {
   override readonly name = "CorruptLogError";
   override readonly exitCode = 5;
-  readonly path: string;
-  /** Where the first invalid byte range starts. */
-  readonly offset: number;
+  readonly damage: Damage;
 
-  constructor(path: string, offset: number, problem: string) {
+  /** @param directory the data directory of `node`, for the commands that help */
+  constructor(damage: Damage, directory: string, node: number) {
     super(
-      `${path}: corrupt at byte ${offset}: ${problem}; nothing was changed: ` +
-        "check the disk, then restore this directory from a copy or replace the node",
+      `${
+        describeDamage(damage)
+      }; nothing was changed: "drafty check ${directory}" shows all of it; check the ` +
+        `disk, then restore a copy and start it with "drafty --node ${node} --rejoin", or replace the node`,
     );
-    this.path = path;
-    this.offset = offset;
+    this.damage = damage;
   }
+}
+
+/** One line without a fix: `PATH: corrupt at byte N (entry I): problem`. */
+export function describeDamage({ path, offset, index, problem }: Damage): string {
+  return `${path}: corrupt at byte ${offset} (entry ${index}): ${problem}`;
 }
 
 /** The operating system failed a file operation. Whether the bytes are durable is unknown. */
@@ -47,7 +65,23 @@ export class StorageIoError extends StorageError {
   }
 }
 
-/** The directory belongs to another node or another cluster. */
+/** There is no room. Nothing was written, and the same may be tried again. */
+export class StorageFullError extends StorageError {
+  override readonly name = "StorageFullError";
+  override readonly exitCode = 6;
+
+  constructor(cause: FileSystemError) {
+    super(`${cause.message}: free some space: writes go on as soon as there is room`, { cause });
+  }
+}
+
+/** Bytes that another node sent are not the snapshot that it announced. Nothing of them was used. */
+export class BadSnapshotError extends StorageError {
+  override readonly name = "BadSnapshotError";
+  override readonly exitCode = 5;
+}
+
+/** The directory belongs to another node or another cluster, or is a copy. */
 export class IdentityError extends StorageError {
   override readonly name = "IdentityError";
   override readonly exitCode = 7;

@@ -43,6 +43,15 @@ export interface AppendFile {
   close(): void;
 }
 
+/** An open file that is read in pieces. It stays readable when its name is removed meanwhile. */
+export interface ReadFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Fills `into` from `offset` on and returns how many bytes that were: fewer only at the end of the file. */
+  read(offset: number, into: Uint8Array): number;
+  close(): void;
+}
+
 /** A lock on a directory: held until closed or until the process ends, however it ends. */
 export interface DirectoryLock {
   close(): void;
@@ -62,12 +71,21 @@ export interface FileSystem {
   list(path: string): string[];
   /** The whole content of a file. */
   read(path: string): Uint8Array;
+  openRead(path: string): ReadFile;
+  /**
+   * A whole number from 1 that a file keeps as long as it exists and that a copy of it does not have (from its
+   * inode and its time of birth), or undefined where the platform has none.
+   */
+  identityOf(path: string): number | undefined;
   /** Opens a file for appending; `create` makes a new one (mode 0600) and fails with `exists` if it is there. */
   openAppend(path: string, options: { create: boolean }): AppendFile;
   rename(from: string, to: string): void;
   remove(path: string): void;
   /** Makes creations, renames and removals in a directory durable (`fsync` on the directory). */
   syncDirectory(path: string): void;
-  /** Locks a directory against other processes; throws `locked` with the holder's pid where it is known. */
+  /**
+   * Locks a directory against other processes by a file in it (`lock_file.ts`), which is made if it is missing and
+   * is empty again after `close`; throws `locked` with the holder's pid where it is known.
+   */
   lock(path: string): DirectoryLock;
 }

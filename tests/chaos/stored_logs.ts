@@ -21,17 +21,32 @@ export interface Acknowledged {
   readonly index: number;
 }
 
-const ANY_DIRECTORY_ID = new Uint8Array(16);
 const decoder = new TextDecoder();
 
-/** The entries that each node of a cluster has on disk, by node. No node may be running. */
-export function storedLogs(cluster: TestCluster): Map<number, readonly Entry[]> {
-  const fileSystem = new DenoFileSystem();
+/** What a stopped node has on its disk. */
+export interface StoredLog {
+  /** The entries after `after`, which a snapshot stands for. */
+  readonly after: number;
+  readonly entries: readonly Entry[];
+  /** The store as the snapshot has it. */
+  readonly store: Store;
+}
+
+/** What each node of a cluster has on disk, by node. No node may be running. */
+export function storedLogs(cluster: TestCluster): Map<number, StoredLog> {
   return new Map(cluster.nodes.map(({ id }) => {
-    const identity = { clusterId: cluster.clusterId, node: id, directoryId: ANY_DIRECTORY_ID };
-    const directory = DataDirectory.open(fileSystem, `${cluster.dataDirectory}/${id}`, identity);
+    const store = new Store();
+    const directory = DataDirectory.open(
+      new DenoFileSystem(),
+      `${cluster.dataDirectory}/${id}`,
+      { clusterId: cluster.clusterId, node: id },
+      { drawId: () => new Uint8Array(16) },
+      store,
+    );
     try {
-      return [id, directory.log.recovered.entries];
+      const { memory, base, entries } = directory.recovered;
+      if (memory === "lost") throw new Error(`node ${id} does not remember everything`);
+      return [id, { after: base.index, entries, store }];
     } finally {
       directory.close();
     }
@@ -41,10 +56,10 @@ export function storedLogs(cluster: TestCluster): Map<number, readonly Entry[]> 
 /**
  * What is wrong with the logs, a sentence each; none if all is well. Every log must hold the same entries up to
  * `committedUpTo`, byte for byte, and behind it two entries of one index and term must be the same. Every
- * acknowledged write must be in every log, where its client was told. The stores that follow must be equal.
+ * acknowledged write must be in every log, where its client was told, or under its snapshot. The stores must be equal.
  */
 export function problemsOf(
-  logs: ReadonlyMap<number, readonly Entry[]>,
+  logs: ReadonlyMap<number, StoredLog>,
   committedUpTo: number,
   acknowledged: readonly Acknowledged[],
 ): string[] {
@@ -52,31 +67,40 @@ export function problemsOf(
   const [first, ...others] = [...logs];
   if (first === undefined) return ["there are no logs"];
   for (const [id, log] of logs) {
-    if (log.length < committedUpTo) {
-      problems.push(`node ${id} has ${log.length} entries, ${committedUpTo} are committed`);
+    const lastIndex = log.after + log.entries.length;
+    if (lastIndex < committedUpTo) {
+      problems.push(`node ${id} has ${lastIndex} entries, ${committedUpTo} are committed`);
     }
     problems.push(...missingOf(id, log, acknowledged));
   }
   for (const other of others) problems.push(...differencesOf(first, other, committedUpTo));
-  const digests = new Set([...logs.values()].map((log) => storeOf(log.slice(0, committedUpTo)).digest));
+  // A snapshot may stand for entries that nobody has been told of.
+  const upTo = Math.max(committedUpTo, ...[...logs.values()].map(({ store }) => store.lastApplied));
+  const digests = new Set([...logs.values()].map((log) => storeOf(log, upTo).digest));
   if (digests.size > 1) problems.push("the logs lead to different stores");
   return problems;
 }
 
-/** The store after these entries. */
-export function storeOf(entries: readonly Entry[]): Store {
-  const store = new Store();
-  for (const entry of entries) store.apply(entry);
+/** The store after all entries up to `upTo`. */
+export function storeOf({ entries, store }: StoredLog, upTo: number): Store {
+  for (const entry of entries) {
+    if (entry.index > store.lastApplied && entry.index <= upTo) store.apply(entry);
+  }
   return store;
 }
 
+function entryAt({ after, entries }: StoredLog, index: number): Entry | undefined {
+  return entries[index - 1 - after];
+}
+
 function differencesOf(
-  [idA, logA]: [number, readonly Entry[]],
-  [idB, logB]: [number, readonly Entry[]],
+  [idA, logA]: [number, StoredLog],
+  [idB, logB]: [number, StoredLog],
   committedUpTo: number,
 ): string[] {
-  for (const [at, a] of logA.entries()) {
-    const b = logB[at];
+  for (const a of logA.entries) {
+    if (a.index <= logB.after) continue;
+    const b = entryAt(logB, a.index);
     if (b === undefined) break;
     const isSameSlot = a.index === b.index && a.term === b.term;
     if (isSameSlot && a.kind === b.kind && equals(a.data, b.data)) continue;
@@ -86,8 +110,10 @@ function differencesOf(
   return [];
 }
 
-function missingOf(id: number, log: readonly Entry[], acknowledged: readonly Acknowledged[]): string[] {
-  const missing = acknowledged.filter((write) => !holds(log[write.index - 1], write));
+function missingOf(id: number, log: StoredLog, acknowledged: readonly Acknowledged[]): string[] {
+  const missing = acknowledged.filter((write) =>
+    write.index > log.after && !holds(entryAt(log, write.index), write)
+  );
   return missing.slice(0, 3).map(({ kind, key, value, index }) =>
     `node ${id} does not have the acknowledged ${kind} of ${key} = "${value}" as entry ${index} ` +
     `(${missing.length} missing in all)`

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { LOG_FILE_NAME } from "../../src/storage/log_file.ts";
+import { segmentName } from "../../src/storage/segment_format.ts";
 import type { TestCluster } from "./cluster.ts";
 import { eventually } from "./waiting.ts";
 
@@ -42,7 +42,7 @@ export class SystemCallTrace implements AsyncDisposable {
   static async attach(cluster: TestCluster, node: number, fault: SystemCallFault): Promise<SystemCallTrace> {
     const { pid } = cluster.node(node);
     const path = Deno.makeTempFileSync({ dir: cluster.directory, prefix: "strace-" });
-    const logFile = `${cluster.dataDirectory}/${node}/${LOG_FILE_NAME}`;
+    const logFile = `${cluster.dataDirectory}/${node}/${segmentName(1)}`;
     const child = new Deno.Command("strace", {
       args: ["-f", "-ttt", "-o", path, "-p", `${pid}`, "-P", logFile, "-e", `inject=${injectionOf(fault)}`],
       stdin: "null",

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertGreaterOrEqual, assertLess, assertStringIncludes } from "@std/assert";
-import { LOG_FILE_NAME } from "../../src/storage/log_file.ts";
+import { segmentName } from "../../src/storage/segment_format.ts";
 import { TestCluster, withCluster } from "./cluster.ts";
 import { processProblem, testOnProcesses, testWithStrace } from "./registration.ts";
 import { type Acknowledged, problemsOf, storedLogs } from "./stored_logs.ts";
@@ -96,7 +96,7 @@ await testWithStrace("a write call that lies about what it wrote is found at the
     await client.put("key", "after");
     await cluster.waitForEqualApplied();
     await follower.kill();
-    const path = `${cluster.dataDirectory}/${follower.id}/${LOG_FILE_NAME}`;
+    const path = `${cluster.dataDirectory}/${follower.id}/${segmentName(1)}`;
     const damaged = Deno.readFileSync(path);
     const restart = follower.start().then(() => "started", () => "refused");
     const code = await follower.ended();

@@ -35,6 +35,8 @@ function leader(request: ClientRequest): ClientResponse {
       return { type: "DataResponse", more: false, pairs: PAIRS };
     case "PingRequest":
       return { type: "PingResponse", node: 2, role: "leader", leader: 2 };
+    case "SnapshotRequest":
+      return { type: "SnapshotResponse", node: 2, index: 12, totalBytes: 2_100_000 };
     case "StatusRequest":
       return {
         type: "StatusResponse",

@@ -31,6 +31,8 @@ election_timeout_ms = [300, 500]
 linger_ms = 0
 [storage]
 directory = "/var/lib/drafty"
+segment_bytes = 65536
+snapshot_after_bytes = 1000000
 [[nodes]]
 id = 7
 host = "node7.example"
@@ -46,6 +48,8 @@ client_port = 65535
     electionTimeoutMs: { min: 300, max: 500 },
     lingerMs: 0,
     storageDirectory: "/var/lib/drafty",
+    segmentBytes: 65_536,
+    snapshotAfterBytes: 1_000_000,
     nodes: [{ id: 7, host: "node7.example", peerPort: 1, clientPort: 65535 }],
   });
 });
@@ -57,6 +61,7 @@ Deno.test("parseClusterConfig() takes defaults for all but the nodes", () => {
   assertEquals(config.electionTimeoutMs, { min: 180, max: 360 });
   assertEquals(config.lingerMs, 5);
   assertEquals(config.storageDirectory, "data");
+  assertEquals([config.segmentBytes, config.snapshotAfterBytes], [64 * 2 ** 20, 64 * 2 ** 20]);
 });
 
 Deno.test("parseClusterConfig() lets the election timeout follow the heartbeat where only that is given", () => {

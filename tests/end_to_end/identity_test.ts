@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { NodeAddress } from "../../src/config/mod.ts";
-import { LOG_FILE_NAME } from "../../src/storage/log_file.ts";
+import { segmentName } from "../../src/storage/segment_format.ts";
 import { type TestCluster, withCluster } from "../chaos/cluster.ts";
 import { NodeProcess, type ProcessEnd, runDrafty } from "../chaos/node_process.ts";
 import { freePorts } from "../../src/driver/free_ports.ts";
@@ -45,14 +45,14 @@ testOnProcesses("a second process of a node is refused: its ports with 3, its di
 testOnProcesses("a directory of another cluster or another node is refused with 7", async () => {
   await withCluster({ nodeCount: 1 }, async (cluster) => {
     await cluster.terminateAll();
-    const log = `${cluster.dataDirectory}/1/${LOG_FILE_NAME}`;
+    const log = `${cluster.dataDirectory}/1/${segmentName(1)}`;
     const before = Deno.readFileSync(log);
     const stranger = elsewhere(cluster, "another cluster");
     assertRefusal(await runNode(stranger, cluster.dataDirectory), 7, "another cluster");
 
     const copied = `${cluster.directory}/copied`;
     Deno.mkdirSync(`${copied}/2`, { recursive: true, mode: 0o700 });
-    Deno.copyFileSync(log, `${copied}/2/${LOG_FILE_NAME}`);
+    Deno.copyFileSync(log, `${copied}/2/${segmentName(1)}`);
     const [peerPort = 0, clientPort = 0] = freePorts("127.0.0.1", 2);
     const second = cluster.writeConfig("second.toml", [{ id: 2, host: "127.0.0.1", peerPort, clientPort }]);
     assertRefusal(await runDrafty(["--node", "2", "--config", second, "--data", copied]), 7, "node");

@@ -8,6 +8,7 @@ import {
   type Entry,
   MAX_ENTRIES_PER_MESSAGE,
   MAX_FRAME_BYTES,
+  MAX_SNAPSHOT_CHUNK_BYTES,
   MAX_VALUE_BYTES,
   type Packet,
   PacketReader,
@@ -53,10 +54,17 @@ function found(value: Uint8Array): Packet {
   return { family: "response", envelope: { transactionId: "" }, message };
 }
 
+const PEER = { clusterId: "drafty", from: 1, to: 2, luid: "n1-1" };
+
 function append(entries: readonly Entry[]): Packet {
   const rest = { term: 1, prevLogIndex: 0, prevLogTerm: 0, leaderCommit: 0, readRound: 0 };
-  const envelope = { clusterId: "drafty", from: 1, to: 2, luid: "n1-1" };
-  return { family: "peer", envelope, message: { type: "AppendEntriesRequest", ...rest, entries } };
+  return { family: "peer", envelope: PEER, message: { type: "AppendEntriesRequest", ...rest, entries } };
+}
+
+function chunk(data: Uint8Array, checksum = 2 ** 32 - 1): Packet {
+  const snapshot = { lastIncludedIndex: 1, lastIncludedTerm: 1, totalBytes: 2 ** 32, checksum };
+  const message = { type: "InstallSnapshotRequest", term: 1, ...snapshot, offset: 0, data } as const;
+  return { family: "peer", envelope: PEER, message };
 }
 
 Deno.test("every message has a number of its own, in the range of its family", () => {
@@ -165,9 +173,9 @@ Deno.test("a fault of a body says which field, what and how much", () => {
   );
   assertRefused(framed(0x85, Uint8Array.of(0, 1, 2)), "invalidValue", "found: bool is 2, not 0 or 1");
   assertRefused(
-    framed(0x80, Uint8Array.of(0, 1, 4, 0)),
+    framed(0x80, Uint8Array.of(0, 1, 5, 0)),
     "invalidValue",
-    "role: tag 4 is not below 4 (follower, preCandidate, candidate, leader)",
+    "role: tag 5 is not below 5 (follower, preCandidate, candidate, leader, rejoining)",
   );
 });
 
@@ -183,6 +191,7 @@ Deno.test("what is over a limit is not encoded either; what is at it goes both w
       get(new Uint8Array(1)),
       get(new Uint8Array(1024)),
       found(new Uint8Array(MAX_VALUE_BYTES)),
+      chunk(new Uint8Array(MAX_SNAPSHOT_CHUNK_BYTES)),
     ]
   ) {
     const reader = new PacketReader();
@@ -199,6 +208,8 @@ Deno.test("what is over a limit is not encoded either; what is at it goes both w
   assertEquals(refused(get(new Uint8Array(0))), "limitExceeded");
   assertEquals(refused(get(new Uint8Array(1025))), "limitExceeded");
   assertEquals(refused(found(new Uint8Array(MAX_VALUE_BYTES + 1))), "limitExceeded");
+  assertEquals(refused(chunk(new Uint8Array(MAX_SNAPSHOT_CHUNK_BYTES + 1))), "limitExceeded");
+  assertEquals(refused(chunk(new Uint8Array(), 2 ** 32)), "integerOutOfRange");
   assertEquals(refused(append(new Array(MAX_ENTRIES_PER_MESSAGE + 1).fill(entry))), "limitExceeded");
   assertEquals(refused({ ...PING, envelope: { transactionId: "\ud800" } }), "invalidText");
   assertEquals(refused({ ...PING, envelope: { transactionId: "č".repeat(33) } }), "limitExceeded");

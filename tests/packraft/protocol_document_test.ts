@@ -17,6 +17,7 @@ import {
 } from "../../packraft/mod.ts";
 import { decodeCommand } from "../../src/kv/command.ts";
 import { MAX_CLIENTS, MAX_RESULTS_PER_CLIENT } from "../../src/kv/sessions.ts";
+import { MAX_PAGE_BYTES } from "../../src/storage/durable_storage.ts";
 import DOCUMENT from "../../docs/protocol.md" with { type: "text" };
 import ERRORS_SOURCE from "../../packraft/errors.ts" with { type: "text" };
 import { COMMAND_VECTORS, VALID_VECTORS } from "./vectors.ts";
@@ -106,8 +107,8 @@ Deno.test("docs/protocol.md gives the fields of a command in their order", () =>
   }
 });
 
-Deno.test("docs/protocol.md states the limits of frames and of sessions", () => {
-  const limits = [MAX_FRAME_BYTES, MAX_FRAME_BYTES - FRAME_HEADER_BYTES, MAX_CLIENTS];
+Deno.test("docs/protocol.md states the limits of frames, of sessions and of snapshots", () => {
+  const limits = [MAX_FRAME_BYTES, MAX_FRAME_BYTES - FRAME_HEADER_BYTES, MAX_CLIENTS, MAX_PAGE_BYTES];
   for (const limit of limits) assertStringIncludes(DOCUMENT, limit.toLocaleString("en"));
   assertStringIncludes(DOCUMENT, `at most ${MAX_RESULTS_PER_CLIENT} results of a client`);
 });

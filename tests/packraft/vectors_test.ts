@@ -7,8 +7,10 @@ import {
   PacketReader,
   PackraftError,
   PEER_MESSAGES,
+  type Shape,
 } from "../../packraft/mod.ts";
 import { decodeCommand, encodeCommand } from "../../src/kv/command.ts";
+import { PageCheck } from "../../src/storage/page_check.ts";
 import { COMMAND_VECTORS, INVALID_VECTORS, VALID_VECTORS } from "./vectors.ts";
 
 const ERROR_CODES = [
@@ -48,6 +50,44 @@ Deno.test("the vectors hold every message, and every error code", () => {
   const defined = [PEER_MESSAGES, CLIENT_REQUESTS, CLIENT_RESPONSES].flatMap((family) => Object.keys(family));
   assertEquals([...types].sort(), defined.sort());
   assertEquals([...new Set(INVALID_VECTORS.map(({ error }) => error))].sort(), [...ERROR_CODES].sort());
+});
+
+/** Each tag of each enumeration of a message: `code=busy`. */
+function tagsOf(shape: Shape, field = ""): string[] {
+  switch (shape.kind) {
+    case "oneOf":
+      return shape.names.map((name) => `${field}=${name}`);
+    case "list":
+      return tagsOf(shape.item, field);
+    case "record":
+      return Object.entries(shape.fields).flatMap(([name, inner]) => tagsOf(inner, name));
+    default:
+      return [];
+  }
+}
+
+Deno.test("the vectors hold every tag of every enumeration", () => {
+  const messages = { ...PEER_MESSAGES, ...CLIENT_REQUESTS, ...CLIENT_RESPONSES };
+  const defined = new Set(Object.values(messages).flatMap(({ schema }) => tagsOf(schema.shape)));
+  const written = JSON.stringify(VALID_VECTORS.map(({ packet }) => packet.message));
+  const missing = [...defined].filter((tag) => {
+    const [field, name] = tag.split("=");
+    return !written.includes(`"${field}":"${name}"`);
+  });
+  assertEquals(missing, []);
+  assert(defined.size > 20, `only ${defined.size} tags were found`);
+});
+
+Deno.test("the vector that carries a whole snapshot carries one that a follower takes", () => {
+  const whole = VALID_VECTORS.find(({ name }) => name.includes("a whole snapshot in one piece"));
+  assert(whole?.packet.message.type === "InstallSnapshotRequest");
+  const { data, totalBytes, checksum } = whole.packet.message;
+  const check = new PageCheck();
+  check.push(data);
+  assertEquals(
+    { isComplete: check.isComplete, totalBytes: check.totalBytes, checksum: check.checksum },
+    { isComplete: true, totalBytes, checksum },
+  );
 });
 
 for (const { name, packet, frame } of VALID_VECTORS) {

@@ -14,6 +14,7 @@ import {
   type HardState,
   type Input,
   type NodeId,
+  NOTHING_RECOVERED,
   type Outgoing,
   type PeerMessage,
   type Persist,
@@ -58,6 +59,7 @@ export class TestServer {
       heartbeatMs: HEARTBEAT_MS,
       electionTimeoutMs: { min: ELECTION_MIN_MS, max: ELECTION_MAX_MS },
       maxAppendBytes: 1 << 20,
+      keptLogBytes: 0,
       maxInflightAppends: 16,
       random: () => 0.5,
       ...rest,
@@ -181,7 +183,7 @@ export class TestServer {
   }
 
   #recovered(): Recovered {
-    return { hardState: this.disk.hardState, entries: [...this.disk.entries] };
+    return { ...NOTHING_RECOVERED, hardState: this.disk.hardState, entries: [...this.disk.entries] };
   }
 }
 
@@ -338,6 +340,8 @@ function joined(a: Ready, b: Ready): Ready {
     accepted: [...a.accepted, ...b.accepted],
     reads: [...a.reads, ...b.reads],
     refused: [...a.refused, ...b.refused],
+    chunksToSend: [...a.chunksToSend, ...b.chunksToSend],
+    chunksToStore: [...a.chunksToStore, ...b.chunksToStore],
     events: [...a.events, ...b.events],
   };
 }

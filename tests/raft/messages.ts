@@ -110,6 +110,8 @@ export function emptyReady(): Ready {
     accepted: [],
     reads: [],
     refused: [],
+    chunksToSend: [],
+    chunksToStore: [],
     events: [],
   };
 }

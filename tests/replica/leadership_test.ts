@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
 import type { ClientResponse, PeerMessage } from "../../packraft/mod.ts";
+import { Store } from "../../src/kv/mod.ts";
 import { Replica } from "../../src/replica/mod.ts";
+import { forgetfulStorage } from "./memory_storage.ts";
 
 const key = new TextEncoder().encode("k");
 const MAX_PENDING = 8;
@@ -21,7 +23,6 @@ class Reign {
       },
       tell: () => {},
     };
-    const recovered = { hardState: { currentTerm: 0, votedFor: 0 }, entries: [] };
     this.replica = new Replica(
       {
         raft: {
@@ -30,12 +31,16 @@ class Reign {
           heartbeatMs: 10,
           electionTimeoutMs: { min: 50, max: 100 },
           maxAppendBytes: 1_000,
+          keptLogBytes: 0,
           maxInflightAppends: 4,
           random: () => 0,
         },
-        log: { recovered, append: () => {}, sync: () => {} },
+        storage: forgetfulStorage(),
+        store: new Store(),
         addresses: new Map(),
         maxPendingRequests: MAX_PENDING,
+        snapshotAfterBytes: 1_000_000,
+        snapshotChunkBytes: 1_000,
       },
       output,
       0,

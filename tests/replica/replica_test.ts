@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { ClientResponse, PeerMessage } from "../../packraft/mod.ts";
-import type { Persist } from "../../src/raft/mod.ts";
-import { type DurableLog, Replica } from "../../src/replica/mod.ts";
+import { Store } from "../../src/kv/mod.ts";
+import { Replica } from "../../src/replica/mod.ts";
+import { forgetfulStorage } from "./memory_storage.ts";
 
 const encoder = new TextEncoder();
 
@@ -14,15 +15,13 @@ class Fixture {
   diskFails = false;
 
   constructor(voters: readonly number[], maxPendingRequests = 10) {
-    const log: DurableLog = {
-      recovered: { hardState: { currentTerm: 0, votedFor: 0 }, entries: [] },
-      append: (persist: Persist) =>
-        this.did.push(`append ${persist.entries.map((entry) => entry.index).join(",")}`),
+    const storage = forgetfulStorage({
+      append: (persist) => this.did.push(`append ${persist.entries.map((entry) => entry.index).join(",")}`),
       sync: () => {
         if (this.diskFails) throw new Error("EIO");
         this.did.push("sync");
       },
-    };
+    });
     this.replica = new Replica(
       {
         raft: {
@@ -31,12 +30,16 @@ class Fixture {
           heartbeatMs: 10,
           electionTimeoutMs: { min: 50, max: 100 },
           maxAppendBytes: 1_000,
+          keptLogBytes: 0,
           maxInflightAppends: 4,
           random: () => 0,
         },
-        log,
+        storage,
+        store: new Store(),
         addresses: new Map(voters.map((id) => [id, { host: `host${id}`, clientPort: 9000 + id }])),
         maxPendingRequests,
+        snapshotAfterBytes: 1_000_000,
+        snapshotChunkBytes: 1_000,
       },
       {
         send: (to, message) => {

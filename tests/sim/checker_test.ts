@@ -6,7 +6,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Entry, PeerMessage } from "../../packraft/mod.ts";
 import { encodeCommand, type WriteResult } from "../../src/kv/mod.ts";
-import type { HardState, RaftView, Recovered } from "../../src/raft/mod.ts";
+import { type HardState, NOTHING_RECOVERED, type RaftView, type Recovered } from "../../src/raft/mod.ts";
 import { Checker } from "../../src/sim/checker.ts";
 import { type InvariantName, INVARIANTS } from "../../src/sim/invariants.ts";
 import { Random } from "../../src/sim/random.ts";
@@ -42,7 +42,10 @@ function viewOf(
     lastLogIndex: entries.length,
     commitIndex,
     lastApplied,
+    snapshot: { index: 0, term: 0 },
+    mayVote: true,
     log: {
+      base: { index: 0, term: 0 },
       termAt: (index) => index === 0 ? 0 : entries[index - 1]?.term,
       entryAt: (index) => entries[index - 1],
       slice: (after, upTo) => entries.slice(after, upTo),
@@ -68,7 +71,7 @@ function store(checker: Checker, nodes: readonly number[], currentTerm: number, 
 }
 
 function recovered(hardState: HardState, entries: Entry[] = []): Recovered {
-  return { hardState, entries };
+  return { ...NOTHING_RECOVERED, hardState, entries };
 }
 
 function acknowledgement(term: number, matchIndex: number, requestTerm = term): PeerMessage {
@@ -155,7 +158,7 @@ breaks(
   "one-vote-per-term",
   "a node votes against a vote that it found on its disk and had not synced",
   (checker) => {
-    checker.onStart(3, recovered({ currentTerm: 1, votedFor: 1 }));
+    checker.onStart(3, recovered({ currentTerm: 1, votedFor: 1 }), 0);
     persist(checker, 3, { currentTerm: 2, votedFor: 0 });
     checker.onSend(3, 2, vote(2, 1));
   },
@@ -271,7 +274,7 @@ breaks("committed-immutable", "two nodes commit entries of different terms at on
 breaks("committed-immutable", "a crash brings another entry in the place of a committed one", (checker) => {
   store(checker, [1, 2], 1, logOf(1));
   checker.afterStep(1, viewOf(1, "leader", 1, logOf(1), { commitIndex: 1 }));
-  checker.onStart(2, recovered({ currentTerm: 2, votedFor: 0 }, logOf(2)));
+  checker.onStart(2, recovered({ currentTerm: 2, votedFor: 0 }, logOf(2)), 0);
 });
 
 allows("an entry that was not committed is replaced, and the same one is written again", (checker) => {
@@ -283,7 +286,7 @@ allows("an entry that was not committed is replaced, and the same one is written
 
 breaks("monotonic-state", "currentTerm goes back, a restart in between or not", (checker) => {
   checker.afterStep(1, viewOf(1, "follower", 2, []));
-  checker.onStart(1, recovered({ currentTerm: 1, votedFor: 0 }));
+  checker.onStart(1, recovered({ currentTerm: 1, votedFor: 0 }), 0);
   checker.afterStep(1, viewOf(1, "follower", 1, []));
 });
 
@@ -302,7 +305,7 @@ breaks("monotonic-state", "lastApplied goes back within a life", (checker) => {
 allows("commitIndex and lastApplied begin again after a restart", (checker) => {
   store(checker, [1, 2], 1, logOf(1));
   checker.afterStep(1, viewOf(1, "follower", 1, logOf(1), { commitIndex: 1 }));
-  checker.onStart(1, recovered({ currentTerm: 1, votedFor: 0 }, logOf(1)));
+  checker.onStart(1, recovered({ currentTerm: 1, votedFor: 0 }, logOf(1)), 0);
   checker.afterStep(1, viewOf(1, "follower", 1, logOf(1)));
 });
 
@@ -374,29 +377,29 @@ breaks(
 
 breaks("recovery-is-exact", "a restart forgets a term", (checker) => {
   persist(checker, 1, { currentTerm: 2, votedFor: 0 });
-  checker.onStart(1, recovered({ currentTerm: 1, votedFor: 0 }));
+  checker.onStart(1, recovered({ currentTerm: 1, votedFor: 0 }), 0);
 });
 
 breaks("recovery-is-exact", "a restart forgets a vote", (checker) => {
   persist(checker, 1, { currentTerm: 1, votedFor: 2 });
-  checker.onStart(1, recovered({ currentTerm: 1, votedFor: 0 }));
+  checker.onStart(1, recovered({ currentTerm: 1, votedFor: 0 }), 0);
 });
 
 breaks("recovery-is-exact", "a restart forgets an entry", (checker) => {
   store(checker, [1], 1, logOf(1, 1));
-  checker.onStart(1, recovered({ currentTerm: 1, votedFor: 0 }, logOf(1)));
+  checker.onStart(1, recovered({ currentTerm: 1, votedFor: 0 }, logOf(1)), 0);
 });
 
 breaks("log-matching", "a restart brings back an entry with other bytes", (checker) => {
   persist(checker, 1, { currentTerm: 1, votedFor: 0 }, [write(1, 1).entry]);
-  checker.onStart(1, recovered({ currentTerm: 1, votedFor: 0 }, [write(1, 2).entry]));
+  checker.onStart(1, recovered({ currentTerm: 1, votedFor: 0 }, [write(1, 2).entry]), 0);
 });
 
 allows(
   "a batch that was not synced survives: a newer term, more entries, others in the place of some",
   (checker) => {
     persist(checker, 1, { currentTerm: 1, votedFor: 1 }, logOf(1, 1));
-    checker.onStart(1, recovered({ currentTerm: 2, votedFor: 3 }, logOf(1, 2, 2)));
+    checker.onStart(1, recovered({ currentTerm: 2, votedFor: 3 }, logOf(1, 2, 2)), 0);
   },
 );
 

@@ -110,6 +110,35 @@ Deno.test("SimDisk keeps all that was written when only the process is killed", 
   disk.lock("d").close();
 });
 
+Deno.test("SimDisk reads a file in pieces, also when its name is gone, and not after the process has ended", () => {
+  const disk = makeDisk();
+  create(disk).append(Uint8Array.from({ length: 100 }, (_, i) => i));
+  const file = disk.openRead("d/f");
+  disk.remove("d/f");
+  const into = new Uint8Array(8);
+  assertEquals([file.sizeBytes, file.read(10, into), into[0], into[7]], [100, 8, 10, 17]);
+  assertEquals([file.read(96, into), file.read(100, into)], [4, 0]);
+  disk.killProcess();
+  assertThrows(() => file.read(0, into), FileSystemError, "the process has ended");
+  assertThrows(() => disk.openRead("d/f"), FileSystemError, "No such file");
+});
+
+Deno.test("SimDisk gives each file an identity, which a copy does not have", () => {
+  const disk = makeDisk();
+  disk.lock("d");
+  create(disk).append(ones(5));
+  const identity = disk.identityOf("d/lock");
+  disk.copyDirectory("d", "copy");
+  assertEquals(disk.list("copy"), ["f", "lock"]);
+  assertEquals([disk.read("copy/f"), disk.durableBytes("copy/f")], [ones(5), ones(5)]);
+  assertNotEquals(disk.identityOf("copy/lock"), identity);
+  disk.syncDirectory("d");
+  disk.crash();
+  disk.lock("d").close();
+  assertEquals(disk.identityOf("d/lock"), identity, "it stays the same file");
+  assertEquals(disk.read("d/lock").length, 0);
+});
+
 Deno.test("SimDisk refuses what does not fit, after what does", () => {
   const disk = makeDisk({}, 1, { capacityBytes: 1000 });
   const file = create(disk);

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { SECTOR_BYTES } from "../../src/storage/log_format.ts";
+import { SECTOR_BYTES } from "../../src/storage/file_header.ts";
 import type { Mutant } from "../../src/sim/mutant.ts";
 import { mutantNamed } from "../../src/sim/mutants/mod.ts";
 import { scenario, type ScenarioResult } from "../../src/sim/scenario.ts";

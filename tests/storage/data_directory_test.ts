@@ -1,22 +1,27 @@
-import { assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/assert";
 import { crc32 } from "../../packraft/crc32.ts";
-import { SimDisk } from "../../src/sim/disk.ts";
-import { DataDirectory } from "../../src/storage/data_directory.ts";
-import {
-  CorruptLogError,
-  DataDirectoryError,
-  IdentityError,
-  StorageError,
-  StorageIoError,
-} from "../../src/storage/errors.ts";
+import type { SimDisk } from "../../src/sim/disk.ts";
+import { DataDirectory, type OpenOptions } from "../../src/storage/data_directory.ts";
+import { DataDirectoryError, IdentityError, StorageError, StorageIoError } from "../../src/storage/errors.ts";
 import { FileSystemError } from "../../src/storage/file_system.ts";
-import { LOG_FILE_NAME, UNFINISHED_LOG_FILE_NAME } from "../../src/storage/log_file.ts";
-import { encodeFileHeader } from "../../src/storage/log_format.ts";
-import { entry, IDENTITY, persist, seededRandom } from "./log_fixture.ts";
+import { encodeSegmentHeader, segmentName } from "../../src/storage/segment_format.ts";
+import { snapshotName } from "../../src/storage/snapshot_format.ts";
+import {
+  after,
+  appendAndSync,
+  DIRECTORY_ID,
+  entry,
+  FIRST_HEADER,
+  IDENTITY,
+  makeDisk,
+  NOTHING,
+  open,
+  PagesState,
+  persist,
+  takeSnapshot,
+} from "./log_fixture.ts";
 
-function makeDisk(): SimDisk {
-  return new SimDisk({ random: seededRandom(1) });
-}
+const FIRST_SEGMENT = segmentName(1);
 
 function write(disk: SimDisk, path: string, bytes: Uint8Array): void {
   const file = disk.openAppend(path, { create: true });
@@ -34,9 +39,19 @@ function diskWith(name: string, bytes: Uint8Array): SimDisk {
   return disk;
 }
 
+function openAs(disk: SimDisk, identity = IDENTITY, options: Partial<OpenOptions> = {}): DataDirectory {
+  return DataDirectory.open(
+    disk,
+    "d",
+    identity,
+    { drawId: () => DIRECTORY_ID, ...options },
+    new PagesState(),
+  );
+}
+
 /** The error of opening "d", which must be one line with a fix. */
 function refusal(disk: SimDisk, identity = IDENTITY): StorageError {
-  const error = assertThrows(() => DataDirectory.open(disk, "d", identity));
+  const error = assertThrows(() => openAs(disk, identity));
   assertInstanceOf(error, StorageError);
   assertMatch(error.message, /^[^\n]+: [^\n]+$/);
   return error;
@@ -44,34 +59,70 @@ function refusal(disk: SimDisk, identity = IDENTITY): StorageError {
 
 Deno.test("DataDirectory.open() makes a directory, and opens it again with what was written", () => {
   const disk = makeDisk();
-  const first = DataDirectory.open(disk, "d", IDENTITY);
-  first.log.append(persist({ currentTerm: 4, votedFor: 2 }, entry(1, 4, 10)));
+  const { storage: first } = open(disk);
+  assertEquals([first.report.created, first.recovered.memory], [true, "new"]);
+  first.append(persist({ currentTerm: 4, votedFor: 2, rejoinTerm: 3 }, entry(1, 4, 10)));
   first.close();
-  const second = DataDirectory.open(disk, "d", { ...IDENTITY, directoryId: new Uint8Array(16).fill(9) });
-  assertEquals(second.log.recovered.hardState, { currentTerm: 4, votedFor: 2 });
-  assertEquals(second.log.report.sealed, true);
+  assertEquals(disk.list("d"), ["lock", FIRST_SEGMENT]);
+  assertEquals(disk.read("d/lock").length, 0, "the lock file is empty after a clean stop");
+  const { storage: second } = open(disk, { drawId: () => new Uint8Array(16).fill(9) });
+  assertEquals(second.recovered, {
+    hardState: { currentTerm: 4, votedFor: 2, rejoinTerm: 3 },
+    snapshot: { index: 0, term: 0 },
+    base: { index: 0, term: 0 },
+    entries: [entry(1, 4, 10)],
+    memory: "whole",
+  });
+  assertEquals([second.report.created, second.report.sealed, second.report.segments], [false, true, 1]);
+});
+
+Deno.test("the memory of a directory that promised nothing is new, until the operator vouches for it", () => {
+  const disk = makeDisk();
+  open(disk).storage.close();
+  assertEquals(open(disk).storage.recovered.memory, "new");
+  disk.crash();
+  const vouched = open(disk, { isNewCluster: true }).storage;
+  assertEquals([vouched.recovered.memory, vouched.recovered.hardState], ["whole", {
+    currentTerm: 0,
+    votedFor: 0,
+  }]);
+  disk.crash();
+  assertEquals(open(disk).storage.recovered.memory, "whole");
+});
+
+Deno.test("isNewCluster and isRejoining say nothing about a memory that they do not fit", () => {
+  const disk = makeDisk();
+  const { storage } = open(disk);
+  appendAndSync(storage, persist({ currentTerm: 4, votedFor: 2 }));
+  storage.close();
+  const again = open(disk, { isNewCluster: true }).storage;
+  assertEquals([again.recovered.memory, again.recovered.hardState.currentTerm], ["whole", 4]);
+  again.close();
+  const lost = open(disk, { isRejoining: true }).storage;
+  assertEquals([lost.recovered.memory, lost.recovered.hardState.currentTerm], ["lost", 4]);
+  assertEquals(lost.report.damage, undefined);
 });
 
 Deno.test("DataDirectory.open() refuses a directory that is in use, until it is closed", () => {
   const disk = makeDisk();
-  const first = DataDirectory.open(disk, "d", IDENTITY);
+  const { storage } = open(disk);
   const error = refusal(disk);
   assertEquals([error.exitCode, error instanceof DataDirectoryError], [4, true]);
   assertMatch(error.message, /d is in use \(by another process\): stop that process/);
-  first.close();
-  DataDirectory.open(disk, "d", IDENTITY).close();
+  storage.close();
+  open(disk).storage.close();
 });
 
 Deno.test("DataDirectory.open() lets go of the lock when it refuses", () => {
   const disk = makeDisk();
-  DataDirectory.open(disk, "d", IDENTITY).close();
+  open(disk).storage.close();
   assertInstanceOf(refusal(disk, { ...IDENTITY, node: 5 }), IdentityError);
-  DataDirectory.open(disk, "d", IDENTITY).close();
+  open(disk).storage.close();
 });
 
 Deno.test("DataDirectory.open() refuses another cluster's and another node's directory", () => {
   const disk = makeDisk();
-  DataDirectory.open(disk, "d", IDENTITY).close();
+  open(disk).storage.close();
   const cluster = refusal(disk, { ...IDENTITY, clusterId: "production" });
   assertEquals(cluster.exitCode, 7);
   assertMatch(cluster.message, /belongs to cluster "test-cluster", this node is of cluster "production"/);
@@ -80,32 +131,60 @@ Deno.test("DataDirectory.open() refuses another cluster's and another node's dir
   assertMatch(node.message, /belongs to node 2, this is node 3/);
 });
 
-Deno.test("DataDirectory.open() refuses a newer format and says what it reads", () => {
-  const header = encodeFileHeader(IDENTITY);
-  const view = new DataView(header.buffer);
-  view.setUint16(8, 3);
-  view.setUint32(508, crc32(header.subarray(0, 508)));
-  const error = refusal(diskWith(LOG_FILE_NAME, header));
-  assertEquals(error.exitCode, 4);
-  assertMatch(error.message, /format 3, this build reads 1\.\.1/);
+Deno.test("DataDirectory.open() refuses a copy, which may come back as one that has forgotten something", () => {
+  const disk = makeDisk();
+  const first = open(disk).storage;
+  appendAndSync(first, persist({ currentTerm: 3, votedFor: 1 }, entry(1, 3, 10)));
+  first.close();
+  disk.copyDirectory("d", "copy");
+  const error = assertThrows(() => open(disk, {}, "copy"), IdentityError);
+  assertEquals(error.exitCode, 7);
+  assertMatch(error.message, /^data directory copy is a copy: .* start the original, .*--node 2 --rejoin"$/);
+  open(disk).storage.close();
+  const copy = open(disk, { isRejoining: true }, "copy").storage;
+  assertEquals([copy.recovered.memory, copy.recovered.entries.length], ["lost", 1]);
+  assertThrows(
+    () => copy.append(persist(undefined, entry(2, 3))),
+    Error,
+    "must say in which term it rejoins",
+  );
+  copy.close();
+  assertThrows(() => open(disk, {}, "copy"), IdentityError, "is a copy");
+  const rejoined = open(disk, { isRejoining: true }, "copy").storage;
+  appendAndSync(rejoined, persist({ currentTerm: 9, votedFor: 0, rejoinTerm: 9 }));
+  disk.crash();
+  const after = open(disk, {}, "copy").storage;
+  assertEquals(after.recovered.memory, "whole");
+  assertEquals(after.recovered.hardState, { currentTerm: 9, votedFor: 0, rejoinTerm: 9 });
+  assertEquals(after.recovered.entries.length, 1);
+  assertEquals(after.report.segments, 2);
 });
 
-Deno.test("DataDirectory.open() refuses a log without a whole header: it cannot be what a crash left", () => {
-  for (const length of [0, 1, 511]) {
-    const error = refusal(diskWith(LOG_FILE_NAME, encodeFileHeader(IDENTITY).subarray(0, length)));
-    assertInstanceOf(error, CorruptLogError);
-    assertEquals([error.offset, error.exitCode], [0, 5]);
+Deno.test("DataDirectory.open() refuses another format and says what it reads", () => {
+  for (const version of [1, 3]) {
+    const header = encodeSegmentHeader(FIRST_HEADER);
+    const view = new DataView(header.buffer);
+    view.setUint16(8, version);
+    view.setUint32(508, crc32(header.subarray(0, 508)));
+    const error = refusal(diskWith(FIRST_SEGMENT, header));
+    assertEquals(error.exitCode, 4);
+    assertMatch(
+      error.message,
+      new RegExp(`format ${version}, this build reads 2\\.\\.2: use the build that wrote it`),
+    );
   }
 });
 
-Deno.test("DataDirectory.open() removes an unfinished log and makes a new one", () => {
-  const disk = diskWith(UNFINISHED_LOG_FILE_NAME, new Uint8Array(100));
-  DataDirectory.open(disk, "d", IDENTITY).close();
-  assertEquals(disk.list("d"), [LOG_FILE_NAME]);
+Deno.test("DataDirectory.open() removes unfinished files", () => {
+  const names = [`${FIRST_SEGMENT}.tmp`, `${snapshotName(7)}.tmp`, `${snapshotName(7)}.received.tmp`];
+  const disk = diskWith(names[0] ?? "", new Uint8Array(100));
+  for (const name of names.slice(1)) write(disk, `d/${name}`, new Uint8Array(9));
+  open(disk).storage.close();
+  assertEquals(disk.list("d"), ["lock", FIRST_SEGMENT]);
 });
 
-Deno.test("DataDirectory.open() refuses files that it does not know, other segments among them", () => {
-  for (const name of ["notes.txt", "log-0000000000000200.pack", "snapshot-1"]) {
+Deno.test("DataDirectory.open() refuses files that it does not know", () => {
+  for (const name of ["notes.txt", "log-0000000000000000.pack", "log-1.pack", "snapshot-1", "lock.tmp"]) {
     const error = refusal(diskWith(name, new Uint8Array(1)));
     assertEquals(error.exitCode, 4);
     assertMatch(error.message, new RegExp(`holds "${name}"`));
@@ -143,12 +222,89 @@ Deno.test("DataDirectory.open() tells what the system denies (exit 4) from what 
   assertInstanceOf(refusal(disk), StorageIoError);
 });
 
+Deno.test("DataDirectory.open() with no room for the first segment says so and leaves nothing behind", () => {
+  const disk = makeDisk();
+  disk.capacityBytes = 100;
+  const error = refusal(disk);
+  assertInstanceOf(error, StorageIoError);
+  assertMatch(error.message, /No space left on device: free some space, then restart the node/);
+  disk.capacityBytes = 1e6;
+  assertEquals(disk.list("d"), ["lock"]);
+  open(disk).storage.close();
+});
+
+Deno.test("DataDirectory.open() syncs the lock before the first file that names it", () => {
+  const disk = makeDisk();
+  const operations: string[] = [];
+  disk.beforeOperation = (operation, path) => operations.push(`${operation} ${path}`);
+  open(disk);
+  const unfinished = `d/${FIRST_SEGMENT}.tmp`;
+  assertEquals(operations, [
+    "makeDirectory d",
+    "syncDirectory d",
+    `create ${unfinished}`,
+    `append ${unfinished}`,
+    `sync ${unfinished}`,
+    `rename ${unfinished}`,
+    "syncDirectory d",
+    `sync d/${FIRST_SEGMENT}`,
+  ]);
+});
+
+Deno.test("a crash at any step of making a directory leaves one that can be opened", () => {
+  for (let seed = 0; seed < 30; seed++) {
+    for (let step = 0; step < 9; step++) {
+      const disk = makeDisk(seed * 100 + step, { loseSector: 0.3, loseTail: 0.5, loseNameChange: 0.5 });
+      let countdown = step;
+      disk.beforeOperation = () => {
+        if (countdown-- === 0) throw new Error("crash");
+      };
+      try {
+        open(disk);
+      } catch (error) {
+        assert(error instanceof Error && error.message === "crash");
+      }
+      disk.beforeOperation = undefined;
+      disk.crash();
+      const { storage } = open(disk);
+      assertEquals([storage.recovered.memory, storage.report.damage], ["new", undefined]);
+      appendAndSync(storage, persist({ currentTerm: 1, votedFor: 1 }));
+      disk.crash();
+      assertEquals(open(disk).storage.recovered.hardState.currentTerm, 1);
+    }
+  }
+});
+
 Deno.test("close() lets go of the lock even if the log has failed", () => {
   const disk = makeDisk();
-  const directory = DataDirectory.open(disk, "d", IDENTITY);
-  directory.log.append(persist({ currentTerm: 1, votedFor: 1 }));
+  const { storage } = open(disk);
+  storage.append(persist({ currentTerm: 1, votedFor: 1 }));
   disk.faults.syncError = 1;
-  assertThrows(() => directory.close(), StorageIoError);
+  assertThrows(() => storage.close(), StorageIoError);
   disk.faults.syncError = 0;
-  DataDirectory.open(disk, "d", IDENTITY).close();
+  open(disk).storage.close();
+});
+
+Deno.test("after a restart the log is as long as before, and counts what a restart would read", () => {
+  const disk = makeDisk();
+  const { storage } = open(disk);
+  let remembered = NOTHING;
+  for (let index = 1; index <= 30; index++) {
+    const batch = persist(undefined, entry(index, 1, 500));
+    remembered = after(remembered, batch);
+    appendAndSync(storage, batch);
+  }
+  const files = () => disk.list("d").filter((name) => name.startsWith("log-"));
+  const onDisk = () => files().reduce((sum, name) => sum + disk.read(`d/${name}`).length, 0);
+  assertEquals([storage.logBytes, files().length > 3], [onDisk(), true]);
+  takeSnapshot(storage, remembered, 20);
+  assertEquals(storage.logBytes, onDisk());
+  const { logBytes } = storage;
+  disk.crash();
+  const { storage: again } = open(disk);
+  assertEquals([again.logBytes, again.report.logBytes, again.report.segments], [
+    logBytes,
+    logBytes,
+    files().length,
+  ]);
 });

@@ -1,11 +1,26 @@
-import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertThrows } from "@std/assert";
 import { DenoFileSystem } from "../../src/driver/deno_file_system.ts";
-import { DataDirectory } from "../../src/storage/data_directory.ts";
-import { CorruptLogError, DataDirectoryError, StorageIoError } from "../../src/storage/errors.ts";
+import {
+  DataDirectoryError,
+  IdentityError,
+  StorageError,
+  StorageFullError,
+} from "../../src/storage/errors.ts";
 import { type AppendFile, FileSystemError } from "../../src/storage/file_system.ts";
-import { LOG_FILE_NAME } from "../../src/storage/log_file.ts";
-import { WriteAheadLog } from "../../src/storage/write_ahead_log.ts";
-import { entry, IDENTITY, persist } from "./log_fixture.ts";
+import { segmentName } from "../../src/storage/segment_format.ts";
+import {
+  after,
+  appendAndSync,
+  bodyOf,
+  describe,
+  describeOpened,
+  entry,
+  NOTHING,
+  open as openIn,
+  type Opened,
+  persist,
+  takeSnapshot,
+} from "./log_fixture.ts";
 
 const fileSystem = new DenoFileSystem();
 
@@ -35,51 +50,141 @@ function test(name: string, run: (directory: string) => void | Promise<void>, la
   });
 }
 
+function open(path: string, system = fileSystem): Opened {
+  return openIn(system, {}, path);
+}
+
 function codeOf(run: () => unknown): string {
   return assertThrows(run, FileSystemError).code;
 }
 
 test("a log on real files is recovered with its torn tail cut", (temp) => {
   const path = `${temp}/new/deep/1`;
-  const first = DataDirectory.open(fileSystem, path, IDENTITY);
-  first.log.append(persist({ currentTerm: 1, votedFor: 2 }, entry(1, 1, 300)));
-  first.log.sync();
-  first.log.append(persist(undefined, entry(2, 1, 500_000)));
-  first.log.sync();
-  const whole = first.log.sizeBytes;
+  const { storage: first } = open(path);
+  first.append(persist({ currentTerm: 1, votedFor: 2 }, entry(1, 1, 300)));
+  first.sync();
+  first.append(persist(undefined, entry(2, 1, 500_000)));
+  first.sync();
+  const whole = first.logBytes;
   first.close();
 
-  const logPath = `${path}/${LOG_FILE_NAME}`;
+  const logPath = `${path}/${segmentName(1)}`;
   Deno.truncateSync(logPath, whole - 10);
-  const second = DataDirectory.open(fileSystem, path, IDENTITY);
-  assertEquals(second.log.recovered.entries.map(({ index }) => index), [1]);
-  assert(second.log.report.cutBytes > 500_000);
-  assertEquals(Deno.statSync(logPath).size, second.log.report.validBytes);
-  second.log.append(persist({ currentTerm: 2, votedFor: 0 }, entry(2, 2, 500_000)));
+  const { storage: second } = open(path);
+  assertEquals(second.recovered.entries.map(({ index }) => index), [1]);
+  assert(second.report.cutBytes > 500_000);
+  assertEquals(Deno.statSync(logPath).size, second.report.logBytes);
+  second.append(persist({ currentTerm: 2, votedFor: 0 }, entry(2, 2, 500_000)));
   second.close();
 
-  const third = DataDirectory.open(fileSystem, path, IDENTITY);
-  assertEquals(third.log.report.sealed, true);
-  assertEquals(third.log.recovered.entries.map(({ index, term }) => [index, term]), [[1, 1], [2, 2]]);
+  const { storage: third } = open(path);
+  assertEquals(third.report.sealed, true);
+  assertEquals(third.recovered.entries.map(({ index, term }) => [index, term]), [[1, 1], [2, 2]]);
   third.close();
 });
 
-test("a flip in a real file is refused and changes nothing", (temp) => {
+test("segments and snapshots on real files are what a restart needs, and no more", (temp) => {
   const path = `${temp}/1`;
-  const directory = DataDirectory.open(fileSystem, path, IDENTITY);
-  directory.log.append(persist({ currentTerm: 1, votedFor: 2 }, entry(1, 1, 300)));
-  directory.close();
-  const logPath = `${path}/${LOG_FILE_NAME}`;
+  const first = open(path);
+  let remembered = NOTHING;
+  for (let index = 1; index <= 60; index++) {
+    const batch = persist({ currentTerm: index, votedFor: 1 }, entry(index, index, 500));
+    remembered = after(remembered, batch);
+    appendAndSync(first.storage, batch);
+    if (index % 25 === 0) takeSnapshot(first.storage, remembered, index - 3);
+  }
+  first.storage.close();
+  const names = fileSystem.list(path);
+  assertEquals(names.filter((name) => name.startsWith("snapshot-")), ["snapshot-0000000000000047.pack"]);
+  assert(names.length < 8 && !names.includes(segmentName(1)));
+  const second = open(path);
+  assertEquals(describeOpened(second), describe(remembered));
+  const others = after(remembered, persist(undefined, entry(60, 99, 5), entry(61, 99, 5))).log;
+  const { info, body } = bodyOf(others, 61);
+  const old = second.storage.openSnapshot();
+  const receiver = second.storage.beginReceiving(info);
+  receiver.write(body.subarray(0, 999));
+  receiver.write(body.subarray(999));
+  receiver.finish(second.state, false);
+  assertEquals(old?.read(0, 1e6).length, old?.info.totalBytes, "an open snapshot stays readable");
+  old?.close();
+  second.storage.close();
+  assertEquals(fileSystem.list(path).length, 3);
+  const third = open(path);
+  assertEquals(describeOpened(third), describe({ ...remembered, log: others }));
+  third.storage.close();
+});
+
+test("a flip in a real file is found and changes nothing", (temp) => {
+  const path = `${temp}/1`;
+  const { storage } = open(path);
+  storage.append(persist({ currentTerm: 1, votedFor: 2 }, entry(1, 1, 300)));
+  storage.close();
+  const logPath = `${path}/${segmentName(1)}`;
   const bytes = Deno.readFileSync(logPath);
   bytes[700] = (bytes[700] ?? 0) ^ 4;
   Deno.writeFileSync(logPath, bytes);
-  assertThrows(() => DataDirectory.open(fileSystem, path, IDENTITY), CorruptLogError, "corrupt at byte 544");
+  const { storage: damaged } = open(path);
+  assertEquals([damaged.report.damage?.path, damaged.report.damage?.index], [logPath, 1]);
+  assertEquals(damaged.recovered.memory, "lost");
+  damaged.close();
   assertEquals(Deno.readFileSync(logPath), bytes);
 });
 
+test("a copy of a directory is refused, and one that was moved is not", (temp) => {
+  const path = `${temp}/1`;
+  const { storage } = open(path);
+  appendAndSync(storage, persist({ currentTerm: 1, votedFor: 2 }, entry(1, 1, 300)));
+  storage.close();
+  Deno.mkdirSync(`${temp}/copy`, { mode: 0o700 });
+  for (const name of fileSystem.list(path)) Deno.copyFileSync(`${path}/${name}`, `${temp}/copy/${name}`);
+  assertThrows(() => open(`${temp}/copy`), IdentityError, "is a copy");
+  Deno.renameSync(path, `${temp}/moved`);
+  open(`${temp}/moved`).storage.close();
+  // Restored in place of the removed one: the file system may well give the same inodes out again.
+  Deno.removeSync(`${temp}/moved`, { recursive: true });
+  Deno.renameSync(`${temp}/copy`, `${temp}/moved`);
+  assertThrows(() => open(`${temp}/moved`), IdentityError, "is a copy");
+}, lackingPosix);
+
+test(
+  "openRead() reads any part of a file, and identityOf() tells a file from the one that takes its place",
+  (temp) => {
+    const path = `${temp}/file`;
+    Deno.writeFileSync(path, Uint8Array.from({ length: 1000 }, (_, i) => i & 0xff));
+    const file = fileSystem.openRead(path);
+    const into = new Uint8Array(10);
+    assertEquals([file.sizeBytes, file.read(300, into), into[0]], [1000, 10, 300 & 0xff]);
+    assertEquals([file.read(310, into), into[0], file.read(5, into), into[0]], [10, 310 & 0xff, 10, 5]);
+    assertEquals([file.read(995, into), file.read(1000, into)], [5, 0]);
+    const identity = fileSystem.identityOf(path);
+    assert(identity !== undefined && Number.isSafeInteger(identity) && identity > 0);
+    Deno.renameSync(path, `${path}2`);
+    assertEquals(fileSystem.identityOf(`${path}2`), identity);
+    Deno.removeSync(`${path}2`);
+    assertEquals(file.read(0, into), 10, "it stays readable");
+    file.close();
+    const until = performance.now() + 20;
+    while (performance.now() < until);
+    Deno.writeFileSync(path, into);
+    assertNotEquals(fileSystem.identityOf(path), identity);
+    assertEquals(codeOf(() => fileSystem.openRead(`${temp}/nothing`)), "notFound");
+    assertEquals(codeOf(() => fileSystem.identityOf(`${temp}/nothing`)), "notFound");
+  },
+  lackingPosix,
+);
+
+test("a segment that is a symbolic link is refused, not followed", (temp) => {
+  const path = `${temp}/1`;
+  open(path).storage.close();
+  Deno.renameSync(`${path}/${segmentName(1)}`, `${temp}/elsewhere`);
+  Deno.symlinkSync(`${temp}/elsewhere`, `${path}/${segmentName(1)}`);
+  assertThrows(() => open(path), StorageError, "is not a file but a symbolic link");
+}, lackingPosix);
+
 test("files are made with mode 0600 and directories with 0700", (temp) => {
   const path = `${temp}/outer/inner`;
-  DataDirectory.open(fileSystem, path, IDENTITY).close();
+  open(path).storage.close();
   assertEquals(fileSystem.modeOf(`${temp}/outer`), 0o700);
   assertEquals(fileSystem.modeOf(path), 0o700);
   for (const name of fileSystem.list(path)) assertEquals(fileSystem.modeOf(`${path}/${name}`), 0o600, name);
@@ -89,7 +194,7 @@ test("a directory with mode 0755 and a symbolic link to a directory are refused"
   Deno.mkdirSync(`${temp}/open`, { mode: 0o755 });
   Deno.chmodSync(`${temp}/open`, 0o755);
   const error = assertThrows(
-    () => DataDirectory.open(fileSystem, `${temp}/open`, IDENTITY),
+    () => open(`${temp}/open`),
     DataDirectoryError,
   );
   assertMatch(error.message, /has mode 0755, .*chmod 700/);
@@ -97,7 +202,7 @@ test("a directory with mode 0755 and a symbolic link to a directory are refused"
   Deno.mkdirSync(`${temp}/real`, { mode: 0o700 });
   Deno.symlinkSync(`${temp}/real`, `${temp}/link`);
   assertThrows(
-    () => DataDirectory.open(fileSystem, `${temp}/link`, IDENTITY),
+    () => open(`${temp}/link`),
     DataDirectoryError,
     "symbolic link",
   );
@@ -120,9 +225,9 @@ test("every failure of the system is a FileSystemError with a code", (temp) => {
   assertEquals(error.message, `read ${temp}/nothing: No such file or directory`);
 });
 
-test("disk-full: a full device is told as noSpace and poisons the log", (temp) => {
-  WriteAheadLog.open(fileSystem, temp, IDENTITY).close();
-  // The log's file is opened as it is, but what is appended goes to a device that is always full.
+test("disk-full: a full device is told as such, and nothing is lost by it", (temp) => {
+  // The log's file is opened as it is, but what is appended goes to a device that is full for a while.
+  let isFull = false;
   class FullDisk extends DenoFileSystem {
     override openAppend(path: string, options: { create: boolean }): AppendFile {
       const file = super.openAppend(path, options);
@@ -132,7 +237,7 @@ test("disk-full: a full device is told as noSpace and poisons the log", (temp) =
         get sizeBytes() {
           return file.sizeBytes;
         },
-        append: (bytes) => full.append(bytes),
+        append: (bytes) => (isFull ? full : file).append(bytes),
         sync: () => file.sync(),
         truncate: (sizeBytes) => file.truncate(sizeBytes),
         close() {
@@ -142,11 +247,20 @@ test("disk-full: a full device is told as noSpace and poisons the log", (temp) =
       };
     }
   }
-  const log = WriteAheadLog.open(new FullDisk(), temp, IDENTITY);
-  const error = assertThrows(() => log.append(persist({ currentTerm: 1, votedFor: 1 })), StorageIoError);
-  assertEquals([error.code, error.exitCode], ["noSpace", 6]);
-  assertThrows(() => log.sync(), StorageIoError, "No space left on device");
-  log.close();
+  const { storage } = open(`${temp}/1`, new FullDisk());
+  isFull = true;
+  const error = assertThrows(
+    () => storage.append(persist({ currentTerm: 1, votedFor: 1 })),
+    StorageFullError,
+  );
+  assertEquals(error.exitCode, 6);
+  assertMatch(error.message, /No space left on device: free some space/);
+  isFull = false;
+  storage.append(persist({ currentTerm: 1, votedFor: 1 }));
+  storage.close();
+  const { storage: again } = open(`${temp}/1`);
+  assertEquals(again.recovered.hardState, { currentTerm: 1, votedFor: 1 });
+  again.close();
 }, lackingFull);
 
 test("two handles of one process cannot hold the lock at once", (temp) => {
@@ -167,7 +281,7 @@ test(
       JSON.stringify(import.meta.resolve("../../src/storage/data_directory.ts"))
     };
     DataDirectory.open(new DenoFileSystem(), ${JSON.stringify(`${temp}/1`)}, {
-      clusterId: "test-cluster", node: 2, directoryId: new Uint8Array(16).fill(5) });
+      clusterId: "test-cluster", node: 2 }, { drawId: () => new Uint8Array(16).fill(5) }, { restore: () => {} });
     console.log("held");
     setInterval(() => {}, 1000);
   `;
@@ -182,7 +296,7 @@ test(
       const { value } = await reader.read();
       assertEquals(new TextDecoder().decode(value).trim(), "held");
       const error = assertThrows(
-        () => DataDirectory.open(fileSystem, `${temp}/1`, IDENTITY),
+        () => open(`${temp}/1`),
         DataDirectoryError,
       );
       assertMatch(error.message, new RegExp(`is in use \\(by process ${child.pid}\\)`));
@@ -190,9 +304,9 @@ test(
       child.kill("SIGKILL");
       await child.status;
       await reader.cancel();
-      const directory = DataDirectory.open(fileSystem, `${temp}/1`, IDENTITY);
-      assertEquals(directory.log.report.created, false, "the killed process had made the log");
-      directory.close();
+      const { storage } = open(`${temp}/1`);
+      assertEquals(storage.report.created, false, "the killed process had made the log");
+      storage.close();
     } finally {
       try {
         child.kill("SIGKILL");

@@ -44,7 +44,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
       let lastIndex = 0;
       return {
         recover: (recovered) => {
-          lastIndex = recovered.entries.length;
+          lastIndex = recovered.base.index + recovered.entries.length;
           return recovered;
         },
         persist: (persist) => {
@@ -113,5 +113,31 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     summary: "what any one node has is committed",
     origin: "chelseatroy #26: uncommitted entries were applied",
     rules: { quorumIndex: (matchIndexes) => Math.max(...matchIndexes) },
+  },
+  {
+    name: "snapshot-needed-one-too-late",
+    summary: "a follower that lacks exactly the first entry behind the snapshot is sent nothing",
+    origin: "section 7: an off-by-one at the edge of the log",
+    rules: { needsSnapshot: (nextIndex, baseIndex) => nextIndex < baseIndex },
+    settings: { faults: LAGGING, snapshotAfterBytes: 500, keptLogBytes: 0 },
+  },
+  {
+    name: "keeps-log-after-snapshot",
+    summary: "a follower keeps a log that does not contain the last entry of the snapshot it installs",
+    origin: "Figure 13, step 7",
+    rules: { keepsLog: () => true },
+    settings: { faults: LAGGING, snapshotAfterBytes: 500, keptLogBytes: 0 },
+  },
+  {
+    name: "snapshot-acknowledged-in-part",
+    summary: "a follower says that it has a snapshot when its first piece has arrived",
+    origin: "redisraft #43",
+    hooks: () => ({
+      send: (message) =>
+        message.type === "InstallSnapshotResponse" && message.nextOffset > 0
+          ? { ...message, installed: true }
+          : message,
+    }),
+    settings: { faults: LAGGING, snapshotAfterBytes: 500, keptLogBytes: 0, snapshotChunkBytes: 50 },
   },
 ];

@@ -14,17 +14,18 @@ class NoSessions extends Sessions {
   }
 }
 
-/** Does not remember the first `count` writes, as if a restart had emptied it. */
-class SessionsLostAtRestart extends Sessions {
-  #left: number;
-
-  constructor(count: number) {
-    super();
-    this.#left = count;
+/** Comes back from a snapshot with the pairs, and without whose writes made them. */
+class SessionsLostWithSnapshot extends Store {
+  override restore(pages: Iterable<Uint8Array>): void {
+    super.restore(pages);
+    this.sessions.clear();
   }
+}
 
-  override once(write: Parameters<Sessions["once"]>[0], apply: () => WriteResult): WriteResult {
-    return this.#left-- > 0 ? apply() : super.once({ ...write, answeredUpTo: 0 }, apply);
+/** Takes a snapshot not of the state at that moment but of whatever it is when it is written. */
+class LiveSnapshots extends Store {
+  override *snapshotPages(): Generator<Uint8Array> {
+    yield* super.snapshotPages();
   }
 }
 
@@ -80,13 +81,18 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     settings: { network: RETRIES },
   },
   {
-    name: "sessions-lost-at-restart",
-    summary: "a restarted node does not remember whose writes it has applied",
+    name: "sessions-lost-with-snapshot",
+    summary: "a node that starts from a snapshot does not remember whose writes it has applied",
     origin: "sessions kept outside the replicated state",
-    hooks: () => ({
-      makeStore: (recovered) => new Store(new SessionsLostAtRestart(recovered.entries.length)),
-    }),
-    settings: { network: RETRIES, faults: { kill: 20 } },
+    hooks: () => ({ makeStore: () => new SessionsLostWithSnapshot() }),
+    settings: { network: RETRIES, faults: { kill: 20 }, snapshotAfterBytes: 500 },
+  },
+  {
+    name: "snapshot-of-a-moving-state",
+    summary: "a snapshot holds writes that came after the entry that it is said to end with",
+    origin: "a snapshot without copy on write",
+    hooks: () => ({ makeStore: () => new LiveSnapshots() }),
+    settings: { ...BUSY_CLIENTS, faults: { kill: 20 }, snapshotAfterBytes: 500 },
   },
   {
     name: "lost-write-answered",

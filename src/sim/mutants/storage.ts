@@ -4,6 +4,10 @@
  * @module
  */
 import type { Mutant } from "../mutant.ts";
+import { BUSY_CLIENTS } from "./occasions.ts";
+
+/** Disks are lost while elections are held. */
+const LOSSES = { wipe: 30, bitFlip: 20, partition: 30, oneWay: 20, kill: 20 } as const;
 
 export const STORAGE_MUTANTS: readonly Mutant[] = [
   {
@@ -64,10 +68,31 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     settings: { faults: { kill: 20 } },
   },
   {
-    name: "wiped-node-returns",
-    summary: "a node whose disk was replaced comes back under its id, and has forgotten its votes",
+    name: "denies-its-loss",
+    summary: "a node whose disk was damaged or replaced goes on as if it remembered everything",
     origin: "etcd: a member with an empty directory must be replaced, not restarted",
-    returnsAfterWipe: true,
-    settings: { faults: { wipe: 10 } },
+    deniesLoss: true,
+    settings: { faults: { wipe: 10, bitFlip: 10 } },
+  },
+  {
+    name: "rejoin-asks-a-majority",
+    summary: "a node that has forgotten its promises asks a majority, not all others",
+    origin: "Viewstamped Replication Revisited, 4.3, taken over to Raft as it stands",
+    rules: { rejoinAnswers: (voterCount) => Math.floor(voterCount / 2) },
+    settings: { nodes: 3, faults: LOSSES },
+  },
+  {
+    name: "rejoins-in-the-newest-term",
+    summary: "a node that has forgotten its promises comes back in a term in which it may have made some",
+    origin: "Protocol-Aware Recovery (FAST 2018): why term and vote are kept twice there",
+    rules: { rejoinTerm: (newestTerm) => newestTerm },
+    settings: { faults: LOSSES },
+  },
+  {
+    name: "votes-before-caught-up",
+    summary: "a node votes again before it has been given back what it once acknowledged",
+    origin: "Protocol-Aware Recovery (FAST 2018): the reset and the rebuild approach",
+    rules: { votesAgain: () => true },
+    settings: { ...BUSY_CLIENTS, faults: LOSSES },
   },
 ];

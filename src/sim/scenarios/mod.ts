@@ -8,6 +8,7 @@ import { DISK_SCENARIOS } from "./disks.ts";
 import { NETWORK_SCENARIOS } from "./networks.ts";
 import { CLIENT_SCENARIOS } from "./clients.ts";
 import { REPLICATION_SCENARIOS } from "./replication.ts";
+import { SNAPSHOT_SCENARIOS } from "./snapshots.ts";
 import { VOTE_SCENARIOS } from "./votes.ts";
 import { WAITING_SCENARIOS } from "./waiting.ts";
 
@@ -18,6 +19,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...REPLICATION_SCENARIOS,
   ...CLIENT_SCENARIOS,
   ...DISK_SCENARIOS,
+  ...SNAPSHOT_SCENARIOS,
   ...NETWORK_SCENARIOS,
   ...WAITING_SCENARIOS,
 ];

@@ -16,19 +16,4 @@ export const WAITING_SCENARIOS = [
     source: "redisraft #17, RethinkDB",
     awaits: "membership",
   }),
-  waiting("snapshot-log-gap", {
-    says: "a crash at any step from the snapshot to the trimmed log loses no entry",
-    source: "redisraft #43",
-    awaits: "snapshots",
-  }),
-  waiting("torn-snapshot", {
-    says: "after a crash in the middle of writing a snapshot the old one still loads",
-    source: "redisraft #654",
-    awaits: "snapshots",
-  }),
-  waiting("two-snapshots", {
-    says: "a second snapshot that arrives before the first is installed does no harm",
-    source: "etcd #18055",
-    awaits: "snapshots",
-  }),
 ];

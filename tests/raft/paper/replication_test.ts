@@ -53,13 +53,12 @@ Deno.test("§5.3 a follower appends what fits, acknowledges it when it is durabl
   const request = appendRequest({ term: 2, prevLogIndex: 1, prevLogTerm: 1, leaderCommit: 2, entries });
   assertReady(server.receive(2, request), {
     persist: { sequence: 1, hardState: undefined, entries },
-    committed: logOf(1),
+    committed: [...logOf(1), command(2, 2)],
     events: [{ kind: "leader", term: 2, leader: 2 }, { kind: "committed", upTo: 2 }],
   });
   server.finishWrite();
   assertReady(server.take(), {
     messages: toEach([2], appendResponse({ term: 2, matchIndex: 3, prevLogIndex: 1 })),
-    committed: [command(2, 2)],
   });
 });
 
