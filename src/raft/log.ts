@@ -66,7 +66,9 @@ export class RaftLog {
    */
   sliceOfBytes(from: number, maxBytes: number, maxEntries: number): Entry[] {
     const start = from - 1 - this.#base.index;
-    if (start < 0) throw new RangeError(`entry ${from} is not held: the log begins after ${this.#base.index}`);
+    if (start < 0) {
+      throw new RangeError(`entry ${from} is not held: the log begins after ${this.#base.index}`);
+    }
     let end = start;
     let bytes = 0;
     while (end < this.#entries.length && end - start < maxEntries) {

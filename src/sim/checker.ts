@@ -9,24 +9,21 @@
 import type { Entry, PeerMessage } from "../../packraft/mod.ts";
 import { decodeCommand, type WriteResult } from "../kv/mod.ts";
 import type { HardState, LogPosition, NodeId, Persist, RaftView, Recovered } from "../raft/mod.ts";
+import { checkPromise, type DurableMemory } from "./promises.ts";
 import { Violation } from "./violation.ts";
 
 /** What the checker remembers of one node. */
-interface NodeMemory {
-  /** What this node has made durable: a model of its disk. */
+interface NodeMemory extends DurableMemory {
   hardState: HardState;
-  /** By place, from the first index on, whether a snapshot stands for it or not. */
   readonly durable: Entry[];
   /** What was durable once, before the disk was damaged or replaced. */
   lost: readonly Entry[];
-  /** The newest durable snapshot. */
   snapshotIndex: number;
   /** Of its present life. */
   role: RaftView["role"];
   roleTerm: number;
   commitIndex: number;
   lastApplied: number;
-  /** The newest term in which a leader's entries took the place of others. */
   truncatedInTerm: number;
   /** Ever. */
   currentTerm: number;
@@ -219,64 +216,11 @@ export class Checker {
 
   /** A message leaves a node. */
   onSend(node: NodeId, to: NodeId, message: PeerMessage): void {
-    const { hardState, durable, snapshotIndex, truncatedInTerm } = this.#memoryOf(node);
-    switch (message.type) {
-      case "RequestVoteRequest":
-        if (
-          hardState.currentTerm < message.term ||
-          (hardState.currentTerm === message.term && hardState.votedFor !== node)
-        ) {
-          throw new Violation(
-            "sync-before-send",
-            `node ${node} stands for term ${message.term} before its own vote is durable`,
-          );
-        }
-        this.#checkVote(node, message.term, node);
-        break;
-      case "RequestVoteResponse":
-        if (!message.voteGranted) break;
-        this.#checkVote(node, message.requestTerm, to);
-        if (
-          hardState.currentTerm < message.term ||
-          (hardState.currentTerm === message.requestTerm && hardState.votedFor !== to)
-        ) {
-          throw new Violation(
-            "sync-before-send",
-            `node ${node} tells node ${to} of its vote for term ${message.requestTerm} before it is durable`,
-          );
-        }
-        break;
-      case "AppendEntriesRequest":
-        this.#checkTermDurable(node, message.term);
-        break;
-      case "AppendEntriesResponse":
-        this.#checkTermDurable(node, message.term);
-        // Entries that came and were replaced by a newer leader's within one batch are never on the disk by
-        // themselves. Their acknowledgement is one that was late: when it leaves, the newer term is durable.
-        if (
-          message.success && message.matchIndex > durable.length && message.requestTerm >= truncatedInTerm
-        ) {
-          throw new Violation(
-            "sync-before-send",
-            `node ${node} acknowledges entry ${message.matchIndex} before it is durable (entry ${durable.length} is)`,
-          );
-        }
-        break;
-      case "InstallSnapshotResponse":
-        this.#checkTermDurable(node, message.term);
-        if (message.installed && message.lastIncludedIndex > Math.max(snapshotIndex, durable.length)) {
-          throw new Violation(
-            "sync-before-send",
-            `node ${node} acknowledges a snapshot up to entry ${message.lastIncludedIndex} before it is durable`,
-          );
-        }
-        break;
-      case "RejoinResponse":
-        this.#checkTermDurable(node, message.term);
-        break;
-      default:
-        break;
+    if (message.type === "RequestVoteRequest") this.#checkVote(node, message.term, node);
+    if (message.type === "RequestVoteResponse" && message.voteGranted) {
+      this.#checkVote(node, message.requestTerm, to);
     }
+    checkPromise(node, to, message, this.#memoryOf(node));
   }
 
   /** A node has applied an entry; `digest` is that of its state machine afterwards. */
@@ -391,11 +335,6 @@ export class Checker {
         `node ${node} has applied ${lastApplied}, committed ${commitIndex}, and its log ends at ${lastLogIndex}`,
       );
     }
-  }
-
-  #checkTermDurable(node: NodeId, term: number): void {
-    if (this.#memoryOf(node).hardState.currentTerm >= term) return;
-    throw new Violation("sync-before-send", `node ${node} speaks of term ${term} before it is durable`);
   }
 
   #checkVote(node: NodeId, term: number, votedFor: NodeId): void {

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { ClientRequest, ClientResponse, Entry, PeerMessage } from "../../packraft/mod.ts";
+import type { ClientRequest, Entry, PeerMessage } from "../../packraft/mod.ts";
 import type { WriteResult } from "../kv/mod.ts";
 import { Store } from "../kv/mod.ts";
 import { type NodeId, RAFT_RULES, type RaftView, type Recovered } from "../raft/mod.ts";
@@ -14,16 +14,15 @@ import { Replica, type ReplicaEvent } from "../replica/mod.ts";
 import { DataDirectory } from "../storage/data_directory.ts";
 import type { DurableStorage } from "../storage/durable_storage.ts";
 import { StorageError } from "../storage/errors.ts";
-import { FileSystemError } from "../storage/file_system.ts";
 import { AnswerWatch } from "./answer_watch.ts";
-import type { Checker } from "./checker.ts";
 import { type DiskOperation, SimDisk } from "./disk.ts";
-import type { EventQueue } from "./event_queue.ts";
+import { DiskTrouble, PowerCut } from "./disk_trouble.ts";
 import { LocalClock } from "./local_clock.ts";
-import type { Mutant, MutantHooks } from "./mutant.ts";
+import type { MachineWorld } from "./machine_world.ts";
+import type { MutantHooks } from "./mutant.ts";
 import type { Random } from "./random.ts";
-import type { Settings } from "./settings.ts";
 import { Violation } from "./violation.ts";
+import { sentenceOfStart } from "./start_sentence.ts";
 import { watchedStorage } from "./watched_storage.ts";
 
 /** Where a machine's directory is, on its own disk. */
@@ -33,25 +32,6 @@ const TIMER_LATE_MS = 0.05;
 const MAX_PENDING_REQUESTS = 1_000;
 /** How long work that is not urgent waits for its turn, at most. */
 const WORK_AFTER_MS = 20;
-
-/** What a machine needs of its world. */
-export interface MachineWorld {
-  readonly queue: EventQueue;
-  readonly settings: Settings;
-  readonly checker: Checker;
-  readonly mutant: Mutant | undefined;
-  readonly nodes: readonly NodeId[];
-  /** A message leaves at `departMs`. */
-  send(from: NodeId, to: NodeId, message: PeerMessage, departMs: number): void;
-  /** An answer leaves at `departMs`. */
-  answer(from: NodeId, request: string, responses: readonly ClientResponse[], departMs: number): void;
-  /** Something happened that a reader of the trace wants to know. */
-  tell(node: NodeId, kind: number, text: () => string): void;
-  onEvent(node: NodeId, event: ReplicaEvent): void;
-}
-
-/** Power was cut in the middle of a disk operation. */
-class PowerCut extends Error {}
 
 /** What a machine does at present. `refused` is for good. */
 export type MachineState = "up" | "down" | "refused";
@@ -79,9 +59,7 @@ export class Machine {
   /** Whether it has ever had a disk. */
   #hasStarted = false;
   #wakeAtMs = Infinity;
-  #cutAfterOperations = 0;
-  #failAfterOperations = 0;
-  #failNext: "sync" | "append" | undefined;
+  readonly #trouble = new DiskTrouble();
   /** Whether the world has decided when this machine starts again. */
   isRestartDue = false;
   readonly #answers = new AnswerWatch();
@@ -130,7 +108,7 @@ export class Machine {
     try {
       this.#directory = this.open(store);
     } catch (error) {
-      return this.#failToStart(error);
+      return this.#fail(error, "starting");
     }
     this.#hasStarted = true;
     this.#isHopeless = false;
@@ -183,7 +161,7 @@ export class Machine {
 
   /** Power will be cut in the middle of a disk operation, the `operations`-th from now. */
   cutPowerAfter(operations: number): void {
-    this.#cutAfterOperations = operations;
+    this.#trouble.cutAfter = operations;
   }
 
   /** The disk is replaced by an empty one. */
@@ -207,12 +185,12 @@ export class Machine {
 
   /** The next operation of this kind fails. */
   failNext(operation: "sync" | "append"): void {
-    this.#failNext = operation;
+    this.#trouble.failNext = operation;
   }
 
   /** The `operations`-th disk operation from now fails, whatever it is. */
   failAfter(operations: number): void {
-    this.#failAfterOperations = operations;
+    this.#trouble.failAfter = operations;
   }
 
   /** No more bytes fit, or as many as ever. */
@@ -230,9 +208,7 @@ export class Machine {
       renameError: 0,
     });
     this.fillDisk(false);
-    this.#failNext = undefined;
-    this.#failAfterOperations = 0;
-    this.#cutAfterOperations = 0;
+    this.#trouble.end();
     this.setClockRate(1);
     this.#blockedUntilMs = this.#world.queue.nowMs;
     if (this.isUp) this.handle(() => {});
@@ -306,7 +282,7 @@ export class Machine {
       for (const input of inputs) input(replica);
       replica.flush();
     } catch (error) {
-      return this.#failWhileRunning(error);
+      return this.#fail(error, "running");
     }
     if (this.#isHopeless) return this.#refuse("too few of the others remember what it has forgotten");
     // Without room nothing can be promised, and an answer would be a promise.
@@ -412,43 +388,21 @@ export class Machine {
 
   #beforeOperation(operation: DiskOperation, path: string): void {
     if (operation === "sync" || operation === "syncDirectory") this.#elapsedMs += SYNC_MS;
-    if (operation === this.#failNext) {
-      this.#failNext = undefined;
-      throw new FileSystemError("io", operation, path, "simulated I/O error");
-    }
-    if (this.#failAfterOperations > 0 && --this.#failAfterOperations === 0) {
-      throw new FileSystemError("io", operation, path, "simulated I/O error");
-    }
-    if (this.#cutAfterOperations === 0) return;
-    this.#cutAfterOperations--;
-    if (this.#cutAfterOperations === 0) throw new PowerCut();
+    this.#trouble.before(operation, path);
   }
 
-  #failToStart(error: unknown): void {
-    if (error instanceof PowerCut) {
-      this.#die();
-      this.disk.crash();
-      this.#world.tell(this.id, 8, () => "loses power while it starts");
-    } else if (error instanceof StorageError) {
-      this.#die();
-      this.disk.killProcess();
-      this.#world.tell(this.id, 10, () => `cannot start: ${error.message}`);
-    } else {
+  /** The process ends with this error; whatever is no failure of its disk is one of its code. */
+  #fail(error: unknown, when: "starting" | "running"): void {
+    if (!(error instanceof PowerCut || error instanceof StorageError)) {
       throw error instanceof Violation ? error : crashOf(this.id, error);
     }
-  }
-
-  #failWhileRunning(error: unknown): void {
+    this.#die();
     if (error instanceof PowerCut) {
-      this.#die();
       this.disk.crash();
-      this.#world.tell(this.id, 11, () => "loses power in the middle of a write");
-    } else if (error instanceof StorageError) {
-      this.#die();
-      this.disk.killProcess();
-      this.#world.tell(this.id, 12, () => `ends: ${error.message}`);
+      this.#world.tell(this.id, 8, () => `loses power while it is ${when}`);
     } else {
-      throw error instanceof Violation ? error : crashOf(this.id, error);
+      this.disk.killProcess();
+      this.#world.tell(this.id, 10, () => `ends while it is ${when}: ${error.message}`);
     }
   }
 
@@ -469,7 +423,7 @@ export class Machine {
     this.#isWorkDue = false;
     this.#wakeAtMs = Infinity;
     this.#blockedUntilMs = 0;
-    this.#cutAfterOperations = 0;
+    this.#trouble.cutAfter = 0;
     if (this.#state === "up") this.#state = "down";
   }
 
@@ -483,17 +437,6 @@ export class Machine {
     this.#wakeAtMs = Infinity;
     this.handle(() => {});
   }
-}
-
-function sentenceOfStart(recovered: Recovered, cutBytes: number): string {
-  const { hardState: { currentTerm, votedFor }, base, entries, snapshot, memory } = recovered;
-  const vote = votedFor === 0 ? "" : `, its vote given to node ${votedFor}`;
-  const from = snapshot.index === 0 ? "" : `, and a snapshot up to entry ${snapshot.index}`;
-  const cut = cutBytes > 0 ? `, after cutting a torn tail of ${cutBytes} B` : "";
-  const lost = memory === "whole" ? "" : memory === "new" ? "; its disk is empty" : "; its disk is damaged";
-  return `starts with entries ${base.index + 1} to ${
-    base.index + entries.length
-  }${from} in term ${currentTerm}${vote}${cut}${lost}`;
 }
 
 function crashOf(node: NodeId, error: unknown): Violation {

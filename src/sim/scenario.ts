@@ -65,7 +65,7 @@ export interface WaitingScenario {
   readonly name: string;
   readonly says: string;
   readonly source: string;
-  readonly awaits: "snapshots" | "membership";
+  readonly awaits: "membership";
 }
 
 export type Scenario = RunnableScenario | WaitingScenario;

@@ -40,10 +40,15 @@ export class DiskGuard {
     try {
       return run();
     } catch (error) {
-      if (!(error instanceof FileSystemError) || error.code !== "noSpace") throw this.fail(error);
-      this.attempt(undo);
-      throw new StorageFullError(error);
+      throw this.failUnlessUndone(error, undo);
     }
+  }
+
+  /** What a failure of operations which `undo` takes back is to be thrown as. */
+  failUnlessUndone(error: unknown, undo: () => void): Error {
+    if (!(error instanceof FileSystemError) || error.code !== "noSpace") return this.fail(error);
+    this.attempt(undo);
+    return new StorageFullError(error);
   }
 
   /** Removes a file that nothing depends on: only a failing disk is an error, all else is tried again some day. */

@@ -29,7 +29,7 @@ const MISTAKES: readonly (readonly [args: string, exitCode: number, line: string
   [
     "client",
     2,
-    "client needs a command; give one of put, set, get, delete, data, show, putrnd, ping, status",
+    "client needs a command; give one of put, set, get, delete, data, show, putrnd, ping, snapshot, status",
   ],
   ["client gte k", 2, "unknown client command gte; did you mean get?"],
   ["client get", 2, "client get takes 1 argument, not 0: drafty client get K"],

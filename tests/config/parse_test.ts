@@ -113,7 +113,7 @@ const BAD: readonly (readonly [name: string, text: string, error: string])[] = [
   [
     "a key like no other",
     `[storage]\nzzz = 1\n${NODE_1}`,
-    "f:2: storage.zzz is not a known key; known here: directory",
+    "f:2: storage.zzz is not a known key; known here: directory, segment_bytes, snapshot_after_bytes",
   ],
   [
     "a misspelled table",

@@ -3,6 +3,8 @@
  *
  *     deno run --v8-flags=--expose-gc tests/packraft/fuzz.ts 10000000 [SEED]
  *
+ * (The process also grows when V8 enlarges its space for young objects; `--max-semi-space-size=1` prevents that.)
+ *
  * Half of them are broken streams, half are broken bodies with a right checksum. It ends with what came out, the
  * slowest frame, and the most memory that reading one frame took; with exit code 1 at the first frame that crashes
  * the reader, is read in two ways, takes too long or too much memory. Should it hang, the last line that it printed

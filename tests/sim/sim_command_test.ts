@@ -127,7 +127,7 @@ Deno.test({
       assertEquals((await run("sim", "--seed", "5", "--trace", path)).exitCode, 0);
       const lines = (await Deno.readTextFile(path)).trimEnd().split("\n");
       assert(lines.length > 500);
-      assertMatch(lines[0] ?? "", /^ +0\.000 s {2}node 1 starts with 0 entries in term 0$/);
+      assertMatch(lines[0] ?? "", /^ +0\.000 s {2}node 1 starts with no entries in term 0$/);
       assertMatch(lines.at(-1) ?? "", /^trace hash [0-9a-f]{16}$/);
       const missing = await run("sim", "--seed", "5", "--trace", `${directory}/none/trace.txt`);
       assertEquals(missing.exitCode, 2);

@@ -270,6 +270,21 @@ Deno.test("a segment of another directory of the same node is found", () => {
   checkDamage(disk, /log-0+2\.pack: .*the file is from another data directory/);
 });
 
+Deno.test("a segment of the same shape and another content is found by the one after it", () => {
+  const { disk } = make(30, 0);
+  const other = makeDisk();
+  const { storage } = open(other, OPTIONS);
+  for (let index = 1; index <= 30; index++) {
+    const hardState = index % 5 === 1 ? { currentTerm: index, votedFor: 1 } : undefined;
+    const data = new Uint8Array(150).fill(index + 1);
+    appendAndSync(storage, persist(hardState, entry(index, Math.ceil(index / 5) * 5 - 4, data)));
+  }
+  const path = `d/${segmentName(2)}`;
+  assertEquals(disk.read(path).length, other.read(path).length);
+  put(disk, path, other.read(path));
+  checkDamage(disk, /log-0+2\.pack: corrupt at byte 0 .*does not follow the last record before it/);
+});
+
 Deno.test("a record copied over another is found at that place", () => {
   const { disk, remembered } = make(8, 0);
   const path = `d/${segmentsOf(disk)[0]}`;

@@ -93,7 +93,7 @@ export const DISK_SCENARIOS = [
     c.elect(1);
     for (let i = 0; i < 20; i++) c.put("x", `${i}`);
     c.settle();
-    c.corrupt(3, 0.5);
+    c.corrupt(3, 0.8);
     c.crash(1);
     c.restart(3);
     c.advance(3_000);
