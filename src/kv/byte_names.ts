@@ -22,7 +22,11 @@ function fromCharCodes(bytes: Uint8Array): string {
 }
 
 export function bytesOfName(name: string): Uint8Array {
-  const bytes = new Uint8Array(name.length);
-  for (let i = 0; i < name.length; i++) bytes[i] = name.charCodeAt(i);
-  return bytes;
+  return writeName(name, new Uint8Array(name.length));
+}
+
+/** The bytes of a name, put into the beginning of `into`, which must have room for them. */
+export function writeName(name: string, into: Uint8Array): Uint8Array {
+  for (let i = 0; i < name.length; i++) into[i] = name.charCodeAt(i);
+  return into.subarray(0, name.length);
 }

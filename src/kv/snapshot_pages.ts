@@ -32,7 +32,7 @@ import {
   MAX_VALUE_BYTES,
   PackraftError,
 } from "../../packraft/mod.ts";
-import { bytesOfName, nameOfBytes } from "./byte_names.ts";
+import { bytesOfName, nameOfBytes, writeName } from "./byte_names.ts";
 import type { Session, WriteResult } from "./sessions.ts";
 
 const PAGE_BYTES = 64 * 1024;
@@ -53,7 +53,7 @@ export interface SnapshotHead {
 export interface SnapshotContent extends SnapshotHead {
   /** By name, in the order of their last write. */
   readonly sessions: Iterable<readonly [string, Session]>;
-  /** By name, in order. */
+  /** By name, in order. A pair may be the same array each time, with other content. */
   readonly pairs: Iterable<readonly [string, Uint8Array]>;
 }
 
@@ -74,8 +74,9 @@ export function* pagesOf(content: SnapshotContent): Generator<Uint8Array> {
   }
   yield head.finish();
   yield* pagesOfItems(PAGE_KIND.sessions, content.sessions, writeSession);
+  const key = new Uint8Array(MAX_KEY_BYTES);
   yield* pagesOfItems(PAGE_KIND.pairs, content.pairs, (writer, [name, value]) => {
-    writer.bytes(bytesOfName(name));
+    writer.bytes(writeName(name, key));
     writer.bytes(value);
   });
 }

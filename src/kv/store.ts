@@ -19,6 +19,7 @@ type Tree = InstanceType<typeof BTree<string, Uint8Array>>;
 
 /** How many children a node of the tree has at most. */
 const MAX_NODE_SIZE = 32;
+const NO_VALUE = new Uint8Array();
 const byName = (a: string, b: string) => a < b ? -1 : a > b ? 1 : 0;
 
 /** The replicated key-value store. */
@@ -90,7 +91,7 @@ export class Store {
       sessionCount: sessions.length,
       pairCount: pairs.size,
       sessions,
-      pairs: pairs.entries(),
+      pairs: pairs.entries(undefined, ["", NO_VALUE]),
     });
   }
 
