@@ -25,7 +25,7 @@
  */
 export { ByteReader } from "./byte_reader.ts";
 export { ByteWriter } from "./byte_writer.ts";
-export { crc32 } from "./crc32.ts";
+export { type Crc32, crc32, offerNativeCrc32 } from "./crc32.ts";
 export * from "./errors.ts";
 export { encodePacket, FRAME_HEADER_BYTES, PROTOCOL_VERSION } from "./frame.ts";
 export * from "./limits.ts";

@@ -7,7 +7,8 @@
  * @module
  */
 import type { ClientRequest, PeerMessage } from "../../packraft/mod.ts";
-import { encodePacket } from "../../packraft/mod.ts";
+import { crc32 as zlibCrc32 } from "node:zlib";
+import { encodePacket, offerNativeCrc32 } from "../../packraft/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
 import { Store } from "../kv/mod.ts";
 import {
@@ -79,6 +80,7 @@ export interface RunningNode {
  * a port that is in use
  */
 export function startNode(options: NodeOptions): Promise<RunningNode> {
+  offerNativeCrc32(zlibCrc32);
   // A promise so that a later version may start up without blocking; today all of it is synchronous.
   return new Promise((resolve) => resolve(new Node(options)));
 }

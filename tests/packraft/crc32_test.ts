@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { crc32 as zlibCrc32 } from "node:zlib";
-import { crc32 } from "../../packraft/mod.ts";
+import { crc32, offerNativeCrc32 } from "../../packraft/mod.ts";
 
 Deno.test("crc32() of the nine digits is the check value of the standard", () => {
   assertEquals(crc32(new TextEncoder().encode("123456789")), 0xcbf43926);
@@ -33,4 +33,22 @@ Deno.test("crc32() goes on from a checksum wherever the bytes are cut", () => {
     assertEquals(crc32(tail, crc32(head)), crc32(bytes));
     assertEquals(crc32(bytes, seed), zlibCrc32(bytes, seed));
   }));
+});
+
+Deno.test("offerNativeCrc32() takes one that gives the same results, and no other", () => {
+  const bytes = new TextEncoder().encode("123456789");
+  let calls = 0;
+  offerNativeCrc32((bytes, seed) => zlibCrc32(bytes, seed) ^ 1);
+  offerNativeCrc32((bytes) => zlibCrc32(bytes));
+  assertEquals(crc32(bytes), 0xcbf43926);
+  offerNativeCrc32((bytes, seed) => {
+    calls++;
+    return zlibCrc32(bytes, seed);
+  });
+  const offered = calls;
+  assertEquals([crc32(bytes), crc32(bytes.subarray(4), crc32(bytes.subarray(0, 4)))], [
+    0xcbf43926,
+    0xcbf43926,
+  ]);
+  assertEquals(calls, offered + 3);
 });
