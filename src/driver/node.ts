@@ -12,6 +12,7 @@ import { encodePacket, offerNativeCrc32 } from "../../packraft/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
 import { Store } from "../kv/mod.ts";
 import {
+  MembersError,
   Replica,
   type ReplicaEvent,
   sentenceOfEvent,
@@ -385,7 +386,9 @@ function openDirectory(options: NodeOptions, store: Store): DataDirectory {
 }
 
 function endOf(error: unknown): NodeEnd {
-  if (error instanceof StorageError) return { exitCode: error.exitCode, reason: error.message };
+  if (error instanceof StorageError || error instanceof MembersError) {
+    return { exitCode: error.exitCode, reason: error.message };
+  }
   const reason = error instanceof Error ? error.message : String(error);
   return { exitCode: EXIT_INTERNAL, reason: `internal error, please report it: ${reason}` };
 }

@@ -5,7 +5,8 @@
  * ```
  * head page, the first
  *   0   1  kind: 1
- *   1      varint content version (1), lastApplied, pairs digest, history digest, number of sessions, number of pairs
+ *   1      varint content version (1), lastApplied, pairs digest, history digest, number of sessions, number of pairs,
+ *          number of members of the cluster, then the id of each, the smallest first
  *
  * session pages: those who wrote, the one that has not written for longest first
  *   0   1  kind: 2
@@ -47,6 +48,8 @@ export interface SnapshotHead {
   readonly historyDigest: number;
   readonly sessionCount: number;
   readonly pairCount: number;
+  /** The ids of the members of the cluster, in order. */
+  readonly members: readonly number[];
 }
 
 /** All that a store consists of, as a snapshot holds it. */
@@ -68,8 +71,9 @@ export interface SnapshotTarget {
 export function* pagesOf(content: SnapshotContent): Generator<Uint8Array> {
   const head = new ByteWriter(64);
   head.u8(PAGE_KIND.head);
-  const { lastApplied, pairsDigest, historyDigest, sessionCount, pairCount } = content;
-  for (const number of [CONTENT_VERSION, lastApplied, pairsDigest, historyDigest, sessionCount, pairCount]) {
+  const { lastApplied, pairsDigest, historyDigest, sessionCount, pairCount, members } = content;
+  const counts = [sessionCount, pairCount, members.length];
+  for (const number of [CONTENT_VERSION, lastApplied, pairsDigest, historyDigest, ...counts, ...members]) {
     head.varint(number);
   }
   yield head.finish();
@@ -166,7 +170,14 @@ function readHead(reader: ByteReader): SnapshotHead {
     historyDigest: reader.varint(),
     sessionCount: reader.varint(),
     pairCount: reader.varint(),
+    members: readMembers(reader),
   };
+}
+
+function readMembers(reader: ByteReader): number[] {
+  const members: number[] = [];
+  for (let left = reader.varint(); left > 0; left--) members.push(reader.varint());
+  return members;
 }
 
 function writeSession(

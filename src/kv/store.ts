@@ -30,6 +30,7 @@ export class Store {
   #lastApplied = 0;
   #pairsDigest = 0;
   #historyDigest = 0;
+  #members: readonly number[] = [];
 
   constructor(sessions: Sessions = new Sessions()) {
     this.sessions = sessions;
@@ -38,6 +39,15 @@ export class Store {
   /** The index of the last entry applied. */
   get lastApplied(): number {
     return this.#lastApplied;
+  }
+
+  /** The members of the cluster, as a snapshot has them; none until they are set. */
+  get members(): readonly number[] {
+    return this.#members;
+  }
+
+  set members(members: readonly number[]) {
+    this.#members = [...members].sort((a, b) => a - b);
   }
 
   get pairCount(): number {
@@ -90,6 +100,7 @@ export class Store {
       historyDigest: this.#historyDigest,
       sessionCount: sessions.length,
       pairCount: pairs.size,
+      members: this.#members,
       sessions,
       pairs: pairs.entries(undefined, ["", NO_VALUE]),
     });
@@ -108,6 +119,7 @@ export class Store {
       this.#lastApplied = loading.lastApplied;
       this.#pairsDigest = loading.pairsDigest | 0;
       this.#historyDigest = loading.historyDigest;
+      this.#members = loading.members;
     } catch (error) {
       this.#forget();
       throw error;
@@ -120,6 +132,7 @@ export class Store {
     this.#lastApplied = 0;
     this.#pairsDigest = 0;
     this.#historyDigest = 0;
+    this.#members = [];
   }
 
   /** Does what a command says, without asking whether it was done before: {@linkcode Store.apply} has. */
@@ -142,6 +155,7 @@ class Loading implements SnapshotTarget {
   lastApplied = 0;
   pairsDigest = 0;
   historyDigest = 0;
+  members: readonly number[] = [];
   readonly #sessions: Sessions;
   readonly #names: string[] = [];
   readonly #values: Uint8Array[] = [];
@@ -150,7 +164,8 @@ class Loading implements SnapshotTarget {
     this.#sessions = sessions;
   }
 
-  head({ lastApplied, pairsDigest, historyDigest }: SnapshotHead): void {
+  head({ lastApplied, pairsDigest, historyDigest, members }: SnapshotHead): void {
+    this.members = members;
     this.lastApplied = lastApplied;
     this.pairsDigest = pairsDigest;
     this.historyDigest = historyDigest;

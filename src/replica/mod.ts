@@ -4,6 +4,7 @@
  * @module
  */
 export { type ClientAddress, Replica, type ReplicaOptions, type ReplicaOutput } from "./replica.ts";
+export { MembersError } from "./errors.ts";
 export type { ReplicaEvent } from "./events.ts";
 export {
   sentenceOfEvent,

@@ -27,6 +27,7 @@ import {
 } from "../raft/mod.ts";
 import type { DurableStorage } from "../storage/durable_storage.ts";
 import { DurableBatches } from "./durable_batches.ts";
+import { MembersError } from "./errors.ts";
 import type { ReplicaEvent } from "./events.ts";
 import {
   busy,
@@ -120,6 +121,7 @@ export class Replica {
     this.#taking = new SnapshotTaking(storage, store, options.snapshotAfterBytes);
     this.#sending = new SnapshotSending(storage, options.snapshotChunkBytes);
     this.#receiving = new SnapshotReceiving(storage);
+    this.#checkMembers();
   }
 
   get store(): Store {
@@ -366,7 +368,19 @@ export class Replica {
     }
   }
 
+  /**
+   * A snapshot says who the members are. That a configuration has others is a mistake which would otherwise end in
+   * two majorities that do not meet.
+   */
+  #checkMembers(): void {
+    const voters = [...this.#options.raft.voters].sort((a, b) => a - b);
+    const { members } = this.#store;
+    if (members.length === 0) this.#store.members = voters;
+    else if (members.join() !== voters.join()) throw new MembersError(members, voters);
+  }
+
   #install(from: NodeId, position: LogPosition, keepsLog: boolean): void {
+    this.#checkMembers();
     if (!keepsLog) this.#batches.dropEntries();
     this.#taking.noteInstalled();
     this.#raft.step({ kind: "snapshotInstalled", from, position });

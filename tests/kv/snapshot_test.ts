@@ -93,6 +93,8 @@ Deno.test("the client that has not written for longest is forgotten first, after
 Deno.test("an empty store has a snapshot, and no pages are an empty store", () => {
   const store = new Store();
   assertEquals(stateOf(restored(pagesOf(store))), stateOf(store));
+  store.members = [3, 1, 2];
+  assertEquals(restored(pagesOf(store)).members, [1, 2, 3]);
   const full = new Store();
   apply(full, put(1, 1, "k", "v"));
   full.restore([]);

@@ -1,8 +1,8 @@
 /** Snapshots and full disks in a replica, over a simulated disk. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { ClientRequest, ClientResponse, PeerMessage } from "../../packraft/mod.ts";
 import { Store } from "../../src/kv/mod.ts";
-import { Replica, type ReplicaEvent } from "../../src/replica/mod.ts";
+import { MembersError, Replica, type ReplicaEvent } from "../../src/replica/mod.ts";
 import { SimDisk } from "../../src/sim/disk.ts";
 import { DataDirectory } from "../../src/storage/data_directory.ts";
 
@@ -15,7 +15,7 @@ class Node {
   readonly sent: { to: number; message: PeerMessage }[] = [];
   readonly answers = new Map<string, ClientResponse[]>();
   readonly events: ReplicaEvent[] = [];
-  readonly voters: readonly number[];
+  voters: readonly number[];
   readonly snapshotAfterBytes: number;
   replica: Replica;
   nowMs = 0;
@@ -248,6 +248,7 @@ function copyOf(disk: SimDisk): SimDisk {
 /** The pieces of a snapshot of 100 keys, written by a node of its own. */
 function someSnapshot(pieceBytes = 300) {
   const writer = alone();
+  writer.replica.store.members = [1, 2, 3];
   for (let i = 0; i < 100; i++) writer.put(`key ${i}`, `value ${i}`);
   writer.ask("snapshot", { type: "SnapshotRequest" });
   writer.work();
@@ -317,4 +318,14 @@ Deno.test("another leader's older snapshot takes the place of one that nobody se
   assertEquals(node.receive(2, first).map((answer) => "nextOffset" in answer && answer.nextOffset), [0]);
   for (const piece of old) node.receive(3, { ...piece, term: 6 });
   assertEquals(node.replica.view().lastApplied, 101);
+});
+
+Deno.test("a configuration with other members than the snapshot's is refused, with exit code 3", () => {
+  const node = alone();
+  node.put("k", "v");
+  node.ask("snapshot", { type: "SnapshotRequest" });
+  node.work();
+  node.voters = [1, 2];
+  const error = assertThrows(() => node.restart(), MembersError, "the configuration has nodes 1, 2, and");
+  assertEquals(error.exitCode, 3);
 });
