@@ -77,6 +77,13 @@ export class ByteReader {
     return this.raw(this.#length(maxBytes, "byte string"));
   }
 
+  /** Goes past what {@linkcode ByteReader.bytes} would return, with the same checks. */
+  skipBytes(maxBytes: number): void {
+    const length = this.#length(maxBytes, "byte string");
+    this.#need(length);
+    this.#offset += length;
+  }
+
   /** UTF-8 text with its length in front. */
   text(maxBytes: number): string {
     const bytes = this.raw(this.#length(maxBytes, "text"));

@@ -64,7 +64,10 @@ export interface SnapshotContent extends SnapshotHead {
 export interface SnapshotTarget {
   head(head: SnapshotHead): void;
   session(name: string, session: Session): void;
-  pair(name: string, value: Uint8Array): void;
+  /** A page of pairs begins. Its memory is not used again by whoever gave it. */
+  pairPage(page: Uint8Array, count: number): void;
+  /** The next pair of the page, whose value stands at this offset of it, its length first. */
+  pair(name: string, valueOffset: number): void;
 }
 
 /** The pages of a store, made one at a time as they are wanted. */
@@ -113,8 +116,11 @@ export function readPages(pages: Iterable<Uint8Array>, target: SnapshotTarget): 
       }
       case PAGE_KIND.pairs: {
         const count = reader.u32();
+        target.pairPage(page, count);
         for (let i = 0; i < count; i++) {
-          target.pair(nameOfBytes(reader.bytes(MAX_KEY_BYTES)), reader.bytes(MAX_VALUE_BYTES));
+          const name = nameOfBytes(reader.bytes(MAX_KEY_BYTES));
+          target.pair(name, reader.offset);
+          reader.skipBytes(MAX_VALUE_BYTES);
         }
         pairCount += count;
         break;

@@ -5,27 +5,17 @@
  *
  * @module
  */
-import BTreeModule from "sorted-btree";
-import { bulkLoad } from "sorted-btree/extended/bulkLoad";
 import { crc32, type Entry, PackraftError, type Pair } from "../../packraft/mod.ts";
 import { bytesOfName, nameOfBytes } from "./byte_names.ts";
 import { type Command, decodeCommand } from "./command.ts";
+import { MAX_SLOTS, PageValues, type ValuePlace } from "./page_values.ts";
+import { PairMap } from "./pair_map.ts";
 import { type Session, Sessions, type WriteResult } from "./sessions.ts";
 import { pagesOf, readPages, type SnapshotHead, type SnapshotTarget } from "./snapshot_pages.ts";
 
-// The package is CommonJS: its default export arrives wrapped.
-const BTree = BTreeModule.default;
-type Tree = InstanceType<typeof BTree<string, Uint8Array>>;
-
-/** How many children a node of the tree has at most. */
-const MAX_NODE_SIZE = 32;
-const NO_VALUE = new Uint8Array();
-const byName = (a: string, b: string) => a < b ? -1 : a > b ? 1 : 0;
-
 /** The replicated key-value store. */
 export class Store {
-  // A key is held as a string of one character per byte, so that comparing strings compares bytes.
-  #pairs: Tree = newTree();
+  #pairs = new PairMap();
   protected readonly sessions: Sessions;
   #lastApplied = 0;
   #pairsDigest = 0;
@@ -83,26 +73,24 @@ export class Store {
 
   /** All pairs as they are now, in key order, whatever is written while they are walked. */
   *pairs(): Generator<Pair> {
-    const copy = this.#pairs.clone(); // shares its nodes until one side writes
-    for (const [name, value] of copy.entries()) yield { key: bytesOfName(name), value };
+    for (const [name, value] of this.#pairs.capture()) yield { key: bytesOfName(name), value };
   }
 
   /**
    * The whole state as it is at this call, in pages (`snapshot_pages.ts`), to be taken as wanted while writes go on:
-   * the tree shares its nodes, and the sessions their results, until one side writes.
+   * nothing is copied until one side writes.
    */
   snapshotPages(): Generator<Uint8Array> {
-    const pairs = this.#pairs.clone();
     const sessions = this.sessions.capture();
     return pagesOf({
       lastApplied: this.#lastApplied,
       pairsDigest: this.#pairsDigest >>> 0,
       historyDigest: this.#historyDigest,
       sessionCount: sessions.length,
-      pairCount: pairs.size,
+      pairCount: this.#pairs.size,
       members: this.#members,
       sessions,
-      pairs: pairs.entries(undefined, ["", NO_VALUE]),
+      pairs: this.#pairs.capture(),
     });
   }
 
@@ -115,7 +103,7 @@ export class Store {
     try {
       const loading = new Loading(this.sessions);
       readPages(pages, loading);
-      this.#pairs = loading.tree();
+      this.#pairs = loading.pairs();
       this.#lastApplied = loading.lastApplied;
       this.#pairsDigest = loading.pairsDigest | 0;
       this.#historyDigest = loading.historyDigest;
@@ -127,7 +115,7 @@ export class Store {
   }
 
   #forget(): void {
-    this.#pairs = newTree();
+    this.#pairs = new PairMap();
     this.sessions.clear();
     this.#lastApplied = 0;
     this.#pairsDigest = 0;
@@ -138,15 +126,12 @@ export class Store {
   /** Does what a command says, without asking whether it was done before: {@linkcode Store.apply} has. */
   protected write(index: number, command: Command): WriteResult {
     const name = nameOfBytes(command.key);
-    const old = this.#pairs.get(name);
+    const isPut = command.kind === "put";
+    const old = isPut ? this.#pairs.set(name, command.value) : this.#pairs.delete(name);
     if (old !== undefined) this.#pairsDigest = (this.#pairsDigest - digestOfPair(command.key, old)) | 0;
-    if (command.kind === "put") {
-      this.#pairs.set(name, command.value);
-      this.#pairsDigest = (this.#pairsDigest + digestOfPair(command.key, command.value)) | 0;
-      return { kind: "put", index };
-    }
-    this.#pairs.delete(name);
-    return { kind: "delete", index, found: old !== undefined };
+    if (!isPut) return { kind: "delete", index, found: old !== undefined };
+    this.#pairsDigest = (this.#pairsDigest + digestOfPair(command.key, command.value)) | 0;
+    return { kind: "put", index };
   }
 }
 
@@ -158,7 +143,10 @@ class Loading implements SnapshotTarget {
   members: readonly number[] = [];
   readonly #sessions: Sessions;
   readonly #names: string[] = [];
-  readonly #values: Uint8Array[] = [];
+  readonly #places: ValuePlace[] = [];
+  readonly #values = new PageValues();
+  #lastName = "";
+  #nextPlace = 0;
 
   constructor(sessions: Sessions) {
     this.#sessions = sessions;
@@ -175,22 +163,29 @@ class Loading implements SnapshotTarget {
     this.#sessions.restore(name, session);
   }
 
-  pair(name: string, value: Uint8Array): void {
-    const last = this.#names[this.#names.length - 1];
-    if (last !== undefined && last >= name) {
+  pairPage(page: Uint8Array, count: number): void {
+    if (count > MAX_SLOTS) {
+      throw new PackraftError(
+        "limitExceeded",
+        `${count} pairs in one page of a snapshot exceed ${MAX_SLOTS}`,
+      );
+    }
+    this.#nextPlace = this.#values.add(page, count);
+  }
+
+  pair(name: string, valueOffset: number): void {
+    if (name <= this.#lastName) {
       throw new PackraftError("invalidValue", "not a snapshot of this store: its keys are not in order");
     }
+    this.#lastName = name;
     this.#names.push(name);
-    this.#values.push(value);
+    this.#places.push(this.#nextPlace);
+    this.#values.set(this.#nextPlace++, valueOffset);
   }
 
-  tree(): Tree {
-    return this.#names.length === 0 ? newTree() : bulkLoad(this.#names, this.#values, MAX_NODE_SIZE, byName);
+  pairs(): PairMap {
+    return new PairMap(this.#names, this.#places, this.#values);
   }
-}
-
-function newTree(): Tree {
-  return new BTree<string, Uint8Array>(undefined, byName, MAX_NODE_SIZE);
 }
 
 function tryDecode(data: Uint8Array): Command | undefined {
