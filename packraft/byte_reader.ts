@@ -77,11 +77,12 @@ export class ByteReader {
     return this.raw(this.#length(maxBytes, "byte string"));
   }
 
-  /** Goes past what {@linkcode ByteReader.bytes} would return, with the same checks. */
-  skipBytes(maxBytes: number): void {
+  /** Goes past what {@linkcode ByteReader.bytes} would return, with the same checks. Returns how many bytes that were. */
+  skipBytes(maxBytes: number): number {
     const length = this.#length(maxBytes, "byte string");
     this.#need(length);
     this.#offset += length;
+    return length;
   }
 
   /** UTF-8 text with its length in front. */

@@ -33,7 +33,7 @@ import {
   MAX_VALUE_BYTES,
   PackraftError,
 } from "../../packraft/mod.ts";
-import { bytesOfName, nameOfBytes, writeName } from "./byte_names.ts";
+import { bytesOfName, nameIn, nameOfBytes, writeName } from "./byte_names.ts";
 import type { Session, WriteResult } from "./sessions.ts";
 
 const PAGE_BYTES = 64 * 1024;
@@ -118,8 +118,8 @@ export function readPages(pages: Iterable<Uint8Array>, target: SnapshotTarget): 
         const count = reader.u32();
         target.pairPage(page, count);
         for (let i = 0; i < count; i++) {
-          const name = nameOfBytes(reader.bytes(MAX_KEY_BYTES));
-          target.pair(name, reader.offset);
+          const keyBytes = reader.skipBytes(MAX_KEY_BYTES);
+          target.pair(nameIn(page, reader.offset - keyBytes, keyBytes), reader.offset);
           reader.skipBytes(MAX_VALUE_BYTES);
         }
         pairCount += count;
