@@ -26,7 +26,8 @@ const TABLES = makeTables();
  * @param seed the checksum of what stands before `bytes`, to go on from it
  */
 export function crc32(bytes: Uint8Array, seed = 0): number {
-  return native === undefined ? crc32InScript(bytes, seed) : native(bytes, seed);
+  // Unsigned: zlib throws at a seed below zero, which is what an XOR of two checksums may be.
+  return native === undefined ? crc32InScript(bytes, seed) : native(bytes, seed >>> 0);
 }
 
 /**

@@ -66,8 +66,8 @@ export interface SnapshotTarget {
   session(name: string, session: Session): void;
   /** A page of pairs begins. Its memory is not used again by whoever gave it. */
   pairPage(page: Uint8Array, count: number): void;
-  /** The next pair of the page, whose value stands at this offset of it, its length first. */
-  pair(name: string, valueOffset: number): void;
+  /** The next pair of the page, whose value of `valueBytes` stands at this offset of it, its length first. */
+  pair(name: string, valueOffset: number, valueBytes: number): void;
 }
 
 /** The pages of a store, made one at a time as they are wanted. */
@@ -109,18 +109,19 @@ export function readPages(pages: Iterable<Uint8Array>, target: SnapshotTarget): 
         break;
       case PAGE_KIND.sessions: {
         if (pairCount > 0) throw malformed("sessions after pairs");
-        const count = reader.u32();
+        const count = readCount(reader);
         for (let i = 0; i < count; i++) readSession(reader, target);
         sessionCount += count;
         break;
       }
       case PAGE_KIND.pairs: {
-        const count = reader.u32();
+        const count = readCount(reader);
         target.pairPage(page, count);
         for (let i = 0; i < count; i++) {
           const keyBytes = reader.skipBytes(MAX_KEY_BYTES);
-          target.pair(nameIn(page, reader.offset - keyBytes, keyBytes), reader.offset);
-          reader.skipBytes(MAX_VALUE_BYTES);
+          const name = nameIn(page, reader.offset - keyBytes, keyBytes);
+          const valueOffset = reader.offset;
+          target.pair(name, valueOffset, reader.skipBytes(MAX_VALUE_BYTES));
         }
         pairCount += count;
         break;
@@ -180,6 +181,13 @@ function readHead(reader: ByteReader): SnapshotHead {
   };
 }
 
+/** A page without anything in it is never made: equal states would not have equal pages. */
+function readCount(reader: ByteReader): number {
+  const count = reader.u32();
+  if (count === 0) throw malformed("a page with nothing in it");
+  return count;
+}
+
 function readMembers(reader: ByteReader): number[] {
   const members: number[] = [];
   for (let left = reader.varint(); left > 0; left--) members.push(reader.varint());
@@ -203,7 +211,9 @@ function readSession(reader: ByteReader, target: SnapshotTarget): void {
   const name = nameOfBytes(reader.raw(CLIENT_ID_BYTES));
   const forgottenUpTo = reader.varint();
   const results = new Map<number, WriteResult>();
-  for (let left = reader.varint(); left > 0; left--) results.set(reader.varint(), readResult(reader));
+  const count = reader.varint();
+  for (let i = 0; i < count; i++) results.set(reader.varint(), readResult(reader));
+  if (results.size !== count) throw malformed("two results of one sequence");
   target.session(name, { forgottenUpTo, results, epoch: 0 });
 }
 
@@ -237,6 +247,7 @@ function readResult(reader: ByteReader): WriteResult {
   }
 }
 
-function malformed(problem: string): PackraftError {
+/** What is said of pages that no store has made. */
+export function malformed(problem: string): PackraftError {
   return new PackraftError("invalidValue", `not a snapshot of this store: ${problem}`);
 }

@@ -11,7 +11,7 @@ import { type Command, decodeCommand } from "./command.ts";
 import { MAX_SLOTS, PageValues, type ValuePlace } from "./page_values.ts";
 import { PairMap } from "./pair_map.ts";
 import { type Session, Sessions, type WriteResult } from "./sessions.ts";
-import { pagesOf, readPages, type SnapshotHead, type SnapshotTarget } from "./snapshot_pages.ts";
+import { malformed, pagesOf, readPages, type SnapshotHead, type SnapshotTarget } from "./snapshot_pages.ts";
 
 /** The replicated key-value store. */
 export class Store {
@@ -20,6 +20,7 @@ export class Store {
   #lastApplied = 0;
   #pairsDigest = 0;
   #historyDigest = 0;
+  #approximateBytes = 0;
   #members: readonly number[] = [];
 
   constructor(sessions: Sessions = new Sessions()) {
@@ -42,6 +43,11 @@ export class Store {
 
   get pairCount(): number {
     return this.#pairs.size;
+  }
+
+  /** The bytes of all keys and values: about how long a snapshot would be, but for its sessions. */
+  get approximateBytes(): number {
+    return this.#approximateBytes;
   }
 
   /**
@@ -81,15 +87,14 @@ export class Store {
    * nothing is copied until one side writes.
    */
   snapshotPages(): Generator<Uint8Array> {
-    const sessions = this.sessions.capture();
     return pagesOf({
       lastApplied: this.#lastApplied,
       pairsDigest: this.#pairsDigest >>> 0,
       historyDigest: this.#historyDigest,
-      sessionCount: sessions.length,
+      sessionCount: this.sessions.clientCount,
       pairCount: this.#pairs.size,
       members: this.#members,
-      sessions,
+      sessions: this.sessions.capture(),
       pairs: this.#pairs.capture(),
     });
   }
@@ -107,6 +112,7 @@ export class Store {
       this.#lastApplied = loading.lastApplied;
       this.#pairsDigest = loading.pairsDigest | 0;
       this.#historyDigest = loading.historyDigest;
+      this.#approximateBytes = loading.approximateBytes;
       this.#members = loading.members;
     } catch (error) {
       this.#forget();
@@ -120,6 +126,7 @@ export class Store {
     this.#lastApplied = 0;
     this.#pairsDigest = 0;
     this.#historyDigest = 0;
+    this.#approximateBytes = 0;
     this.#members = [];
   }
 
@@ -128,10 +135,16 @@ export class Store {
     const name = nameOfBytes(command.key);
     const isPut = command.kind === "put";
     const old = isPut ? this.#pairs.set(name, command.value) : this.#pairs.delete(name);
-    if (old !== undefined) this.#pairsDigest = (this.#pairsDigest - digestOfPair(command.key, old)) | 0;
+    if (old !== undefined) this.#count(-1, command.key, old);
     if (!isPut) return { kind: "delete", index, found: old !== undefined };
-    this.#pairsDigest = (this.#pairsDigest + digestOfPair(command.key, command.value)) | 0;
+    this.#count(1, command.key, command.value);
     return { kind: "put", index };
+  }
+
+  /** A pair has come (1) or gone (-1). */
+  #count(change: 1 | -1, key: Uint8Array, value: Uint8Array): void {
+    this.#pairsDigest = (this.#pairsDigest + change * digestOfPair(key, value)) | 0;
+    this.#approximateBytes += change * (key.length + value.length);
   }
 }
 
@@ -140,6 +153,7 @@ class Loading implements SnapshotTarget {
   lastApplied = 0;
   pairsDigest = 0;
   historyDigest = 0;
+  approximateBytes = 0;
   members: readonly number[] = [];
   readonly #sessions: Sessions;
   readonly #names: string[] = [];
@@ -160,7 +174,7 @@ class Loading implements SnapshotTarget {
   }
 
   session(name: string, session: Session): void {
-    this.#sessions.restore(name, session);
+    if (!this.#sessions.restore(name, session)) throw malformed("two sessions of one client");
   }
 
   pairPage(page: Uint8Array, count: number): void {
@@ -173,13 +187,12 @@ class Loading implements SnapshotTarget {
     this.#nextPlace = this.#values.add(page, count);
   }
 
-  pair(name: string, valueOffset: number): void {
-    if (name <= this.#lastName) {
-      throw new PackraftError("invalidValue", "not a snapshot of this store: its keys are not in order");
-    }
+  pair(name: string, valueOffset: number, valueBytes: number): void {
+    if (name <= this.#lastName) throw malformed("its keys are not in order");
     this.#lastName = name;
     this.#names.push(name);
     this.#places.push(this.#nextPlace);
+    this.approximateBytes += name.length + valueBytes;
     this.#values.set(this.#nextPlace++, valueOffset);
   }
 

@@ -53,7 +53,7 @@ export class SnapshotTaking {
   isDue(nowMs: number): boolean {
     if (this.#job !== undefined || nowMs < this.#notBeforeMs) return false;
     const grownBytes = this.#storage.logBytes - this.#leftBytes;
-    return grownBytes >= Math.max(this.#afterBytes, this.#storage.snapshot?.totalBytes ?? 0);
+    return grownBytes >= Math.max(this.#afterBytes, this.#store.approximateBytes);
   }
 
   /** Begins one of the state as it is now, right after `position`. Returns why it cannot, if so. */

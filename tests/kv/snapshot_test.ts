@@ -27,6 +27,7 @@ function stateOf(store: Store): unknown {
     lastApplied: store.lastApplied,
     digest: store.digest,
     count: store.pairCount,
+    approximateBytes: store.approximateBytes,
   };
 }
 
@@ -148,6 +149,19 @@ Deno.test("pages that are no snapshot of a store are refused", () => {
   otherVersion[1] = 9;
   const unknownKind = pairs.slice();
   unknownKind[0] = 7;
+  const noneIn = (page: Uint8Array) => new Uint8Array([page[0] ?? 0, 0, 0, 0, 0]);
+  const header = 5;
+  const twice = (page: Uint8Array) => {
+    const body = [...page.subarray(header)];
+    return new Uint8Array([page[0] ?? 0, 0, 0, 0, 2, ...body, ...body]);
+  };
+  const twoSessions = head.slice();
+  // The head page of so small a store: kind, version, lastApplied, two digests of some bytes, then the counts.
+  twoSessions[twoSessions.length - 3] = 2;
+  const sameSequence = sessions.slice();
+  sameSequence[sameSequence.length - 3] = 1;
+  const [firstPair, secondPair] = [pairs.subarray(header, header + 4), pairs.subarray(header + 4)];
+  const swapped = new Uint8Array([...pairs.subarray(0, header), ...secondPair, ...firstPair]);
   const longer = new Uint8Array(pairs.length + 1);
   longer.set(pairs);
   const wrong: Record<string, Uint8Array[]> = {
@@ -161,6 +175,11 @@ Deno.test("pages that are no snapshot of a store are refused", () => {
     "an unknown page": [head, sessions, unknownKind],
     "more than its content": [head, sessions, longer],
     "less than its content": [head, sessions, pairs.slice(0, -1)],
+    "a page of no sessions": [head, sessions, noneIn(sessions), pairs],
+    "a page of no pairs": [head, sessions, pairs, noneIn(pairs)],
+    "two sessions of a client": [twoSessions, twice(sessions), pairs],
+    "two results of a sequence": [head, sameSequence, pairs],
+    "keys out of order": [head, sessions, swapped],
     "an empty page": [head, new Uint8Array()],
   };
   for (const [what, pages] of Object.entries(wrong)) {

@@ -108,3 +108,13 @@ Deno.test("the store equals a plain map under random writes", () => {
     assertEquals(shown(store), expected.map((text) => new TextDecoder().decode(bytes(text))));
   }));
 });
+
+Deno.test("approximateBytes is the sum of the keys and values that are there", () => {
+  const store = storeOf(put(1, 1, "a", "123"), put(1, 2, "bb", "1"));
+  assertEquals(store.approximateBytes, 7);
+  store.apply(entryOf(3, put(1, 3, "a", "12345")));
+  assertEquals(store.approximateBytes, 9);
+  store.apply(entryOf(4, remove(1, 4, "bb")));
+  store.apply(entryOf(5, remove(1, 5, "none")));
+  assertEquals(store.approximateBytes, 6);
+});

@@ -51,4 +51,5 @@ Deno.test("offerNativeCrc32() takes one that gives the same results, and no othe
     0xcbf43926,
   ]);
   assertEquals(calls, offered + 3);
+  assertEquals(crc32(bytes, -1), crc32(bytes, 0xffffffff), "a seed may be the outcome of an XOR");
 });
