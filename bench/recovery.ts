@@ -47,6 +47,8 @@ const IN_FLIGHT = 64;
 const LAP_MS = 10_000;
 /** How far behind the leader a follower that has caught up may be: what is under way. */
 const CAUGHT_UP_ENTRIES = 1_000;
+/** What a node logs when a snapshot that was sent has become its state. */
+const INSTALLED = /has the state after entry \d+ from a snapshot/;
 
 interface Figure {
   readonly part: string;
@@ -176,6 +178,7 @@ class Benchmark {
     writes.lap();
 
     this.#say(`node ${follower.id} is back, ${await committed(cluster)} entries are committed`);
+    const installedBefore = follower.countLogged(INSTALLED);
     using leaderPeak = new Peak(() => memoryBytes(cluster, leader));
     using followerPeak = new Peak(() => memoryBytes(cluster, follower.id));
     const leaderBefore = memoryBytes(cluster, leader);
@@ -197,8 +200,9 @@ class Benchmark {
     this.#note("e", "memory of the leader before", "MB", leaderBefore / 1e6);
     this.#note("e", "memory of the leader, at most", "MB", leaderPeak.max / 1e6);
     this.#note("e", "memory of the follower, at most", "MB", followerPeak.max / 1e6);
-    const installed = follower.countLogged(/snapshot/);
-    this.#say(`node ${follower.id} logged ${installed} lines about snapshots`);
+    if (follower.countLogged(INSTALLED) === installedBefore) {
+      throw new Error(`node ${follower.id} has caught up without a snapshot: the log still went back so far`);
+    }
   }
 
   async #overwrite(): Promise<void> {

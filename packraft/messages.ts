@@ -118,6 +118,8 @@ export const MEMORY = oneOf(
   "lost",
   /** Nothing: it is new, or its disk was replaced. It cannot tell which. */
   "new",
+  /** Not all of it, but it has found out its term, and is being given back what it lacks. */
+  "returning",
 );
 export type Memory = TypeOf<typeof MEMORY>;
 

@@ -154,9 +154,9 @@ class Node implements RunningNode {
   async stop(): Promise<void> {
     if (this.#hasEnded) return void await this.ended;
     this.#hasEnded = true;
-    this.#replica.stop();
-    await this.#disconnect(STOP_GRACE_MS);
     try {
+      this.#replica.stop();
+      await this.#disconnect(STOP_GRACE_MS);
       this.#directory.close();
       this.#end.resolve({ exitCode: 0, reason: "stopped" });
     } catch (error) {

@@ -42,6 +42,10 @@ export interface SnapshotTransfer {
   offset: number;
   /** When the piece at `offset` was sent, or undefined if it is to be. */
   sentMs: number | undefined;
+  /** How long its answer is waited for: longer each time, for the link may just be slow. */
+  waitMs: number;
+  /** When the follower last had more of it than before. */
+  progressMs: number;
 }
 
 /** The progress of a follower that a new leader knows nothing of (Figure 2). */
@@ -80,11 +84,11 @@ export function becomeProbe(progress: Progress, nextIndex: number): void {
   progress.transfer = undefined;
 }
 
-/** Begins to send the snapshot that ends at `index`. */
-export function becomeSnapshot(progress: Progress, index: number): void {
+/** Begins to send the snapshot that ends at `index`, and to wait `waitMs` for the answer to its first piece. */
+export function becomeSnapshot(progress: Progress, index: number, nowMs: number, waitMs: number): void {
   progress.mode = "snapshot";
   progress.inflight = [];
-  progress.transfer = { index, offset: 0, sentMs: undefined };
+  progress.transfer = { index, offset: 0, sentMs: undefined, waitMs, progressMs: nowMs };
 }
 
 /** Whether entries may be sent to the follower now. */

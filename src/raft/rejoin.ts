@@ -15,7 +15,7 @@
  *    entry comes from a leader whose log had everything that was ever committed, and a log that matches a leader's at
  *    an entry matches it in all before. From then on its vote is as good as any.
  *
- * Others without a memory may be among those who answer. They count for nothing, and at least a majority must
+ * Others without a memory, or with one that is not whole again, may be among those who answer. They count for nothing, and at least a majority must
  * remember everything, else committed entries may be gone and nobody can tell. One of them may have led: those who
  * voted for it know its term, but only if they were asked after it had lost its memory. So a round of questions
  * decides only if those without a memory in it had none in the round before.
@@ -65,9 +65,14 @@ export function askAgain(state: ServerState): void {
 
 /** Answers a server that has to ask. The term goes out when it is durable. */
 export function handleRejoinRequest(state: ServerState, from: NodeId, request: RejoinRequest): void {
-  const memory = state.role.name === "rejoining" ? state.role.memory : "whole";
+  const memory = memoryOf(state);
   const message = { type: "RejoinResponse", term: state.currentTerm, round: request.round, memory } as const;
-  state.outbox.promise({ to: from, message });
+  state.outbox.promiseTerm({ to: from, message });
+}
+
+function memoryOf(state: ServerState): Memory {
+  if (state.role.name === "rejoining") return state.role.memory;
+  return mayVote(state) ? "whole" : "returning";
 }
 
 export function handleRejoinResponse(state: ServerState, from: NodeId, response: RejoinResponse): void {
@@ -79,8 +84,9 @@ export function handleRejoinResponse(state: ServerState, from: NodeId, response:
 function maybeRejoin(state: ServerState, role: Rejoining): void {
   if (role.answers.size < state.rules.rejoinAnswers(state.options.voters.length)) return;
   const answers = [...role.answers.values()];
-  // In term 0 nobody has ever promised anything.
-  const isBlank = (answer: { memory: Memory; term: number }) => answer.memory === "new" || answer.term === 0;
+  // Who remembers everything and is in term 0 has never promised anything.
+  const isBlank = ({ memory, term }: { memory: Memory; term: number }) =>
+    memory === "new" || (memory === "whole" && term === 0);
   if (role.memory === "new" && answers.every(isBlank)) return rejoin(state, 0, "all nodes are new");
 
   const unsound = [...role.answers].filter(([, { memory }]) => memory !== "whole").map(([node]) => node);
@@ -90,11 +96,20 @@ function maybeRejoin(state: ServerState, role: Rejoining): void {
   }
   const sound = answers.filter(({ memory }) => memory === "whole");
   if (sound.length < state.quorum) {
-    // Not asked again at once: nothing will be different until a person has seen to it.
-    tellOnce(state, role, { kind: "rejoinImpossible", memory: role.memory, without: unsound });
+    // Not asked again at once: it takes others, or a person, to make a difference.
+    const returning = [...role.answers].filter(([, { memory }]) => memory === "returning").map(([node]) =>
+      node
+    );
+    tellOnce(
+      state,
+      role,
+      returning.length > 0
+        ? { kind: "rejoinAsks", memory: role.memory, silent: returning }
+        : { kind: "rejoinImpossible", memory: role.memory, without: unsound },
+    );
     return beginRound(state, role, unsound);
   }
-  const newestTerm = Math.max(state.currentTerm, state.log.lastTerm, ...sound.map(({ term }) => term));
+  const newestTerm = Math.max(state.currentTerm, state.log.lastTerm, ...answers.map(({ term }) => term));
   rejoin(state, state.rules.rejoinTerm(newestTerm), `the others have come to term ${newestTerm}`);
 }
 

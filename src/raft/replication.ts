@@ -233,7 +233,8 @@ function reject(
   const { prevLogIndex, term } = request;
   state.outbox.tell({ kind: "entriesRejected", from, term, prevLogIndex, reason });
   const isConflict = reason === "termConflict";
-  state.outbox.promise({
+  // Where the logs differ is no promise: a full disk must not keep the leader from finding it out.
+  state.outbox.promiseTerm({
     to: from,
     message: {
       type: "AppendEntriesResponse",

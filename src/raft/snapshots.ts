@@ -13,7 +13,13 @@
  * @module
  */
 import type { InstallSnapshotRequest, InstallSnapshotResponse } from "../../packraft/mod.ts";
-import { becomeProbe, becomeSnapshot, maybeAdvance, type Progress } from "./progress.ts";
+import {
+  becomeProbe,
+  becomeSnapshot,
+  maybeAdvance,
+  type Progress,
+  type SnapshotTransfer,
+} from "./progress.ts";
 import type { Leader } from "./role.ts";
 import type { ServerState } from "./state.ts";
 import { becomeFollower, noteLeader } from "./transitions.ts";
@@ -30,15 +36,24 @@ export function handleSnapshotTaken(state: ServerState, index: number): void {
   ));
 }
 
-/** A follower that is being sent a snapshot will want what follows that one. */
+/** A follower that is being sent a snapshot will want what follows that one; but not if it gets no further with it. */
 function oldestTransfer(state: ServerState): number {
   if (state.role.name !== "leader") return Infinity;
-  const since = state.nowMs - state.options.electionTimeoutMs.max;
-  const indexes = [...state.role.progress.values()]
-    .filter((progress) => progress.heardMs >= since)
-    .map((progress) => progress.transfer?.index ?? Infinity);
+  const indexes = [...state.role.progress.values()].map(({ transfer }) =>
+    transfer === undefined || isStalled(state, transfer) ? Infinity : transfer.index
+  );
   return Math.min(...indexes, Infinity);
 }
+
+/** Whether a transfer has made no progress for so long that nothing is kept for it any more. */
+function isStalled(state: ServerState, transfer: SnapshotTransfer): boolean {
+  return state.nowMs - transfer.progressMs > STALLED_AFTER_TIMEOUTS * state.options.electionTimeoutMs.max;
+}
+
+/** In election timeouts: long enough for a slow link, short enough for memory. */
+const STALLED_AFTER_TIMEOUTS = 20;
+/** The longest wait for the answer to a piece, in election timeouts. */
+const LONGEST_WAIT_TIMEOUTS = 10;
 
 // --------------------------------------------------------------------------------------- the leader
 
@@ -57,17 +72,23 @@ export function flushSnapshots(state: ServerState): void {
 
 function maybeBeginTransfer(state: ServerState, to: NodeId, progress: Progress): void {
   if (!state.rules.needsSnapshot(progress.nextIndex, state.log.base.index)) return;
-  // One that is under way goes on as long as the log still has what follows it.
-  if (progress.transfer !== undefined && progress.transfer.index >= state.log.base.index) return;
-  becomeSnapshot(progress, state.snapshot.index);
+  // One that is under way goes on as long as the log still has what follows it, unless it stalls and there is another.
+  const { transfer } = progress;
+  const isUseful = transfer !== undefined && transfer.index >= state.log.base.index &&
+    (transfer.index === state.snapshot.index || !isStalled(state, transfer));
+  if (isUseful) return;
+  becomeSnapshot(progress, state.snapshot.index, state.nowMs, state.options.electionTimeoutMs.min);
   state.outbox.tell({ kind: "sendsSnapshot", to, index: state.snapshot.index });
 }
 
 /** Sends pieces again that were not answered in time. Called with each heartbeat. */
 export function resendChunks(state: ServerState, leader: Leader): void {
-  const lostBefore = state.nowMs - state.options.electionTimeoutMs.min;
-  for (const { transfer } of leader.progress.values()) {
-    if (transfer?.sentMs !== undefined && transfer.sentMs <= lostBefore) transfer.sentMs = undefined;
+  const longestMs = LONGEST_WAIT_TIMEOUTS * state.options.electionTimeoutMs.max;
+  for (const { transfer, heardMs } of leader.progress.values()) {
+    if (transfer?.sentMs === undefined || state.nowMs - transfer.sentMs < transfer.waitMs) continue;
+    if (heardMs < transfer.sentMs) continue; // it is dead, or cut off: it will be heard when it is back
+    transfer.sentMs = undefined;
+    transfer.waitMs = Math.min(transfer.waitMs * 2, longestMs);
   }
 }
 
@@ -94,9 +115,24 @@ export function handleInstallSnapshotResponse(
       becomeProbe(progress, progress.matchIndex + 1);
     }
   } else if (transfer?.index === response.lastIncludedIndex) {
-    transfer.offset = response.nextOffset;
-    transfer.sentMs = undefined;
+    noteOffset(state, transfer, response.nextOffset);
   }
+}
+
+/** The follower says which piece it wants. */
+function noteOffset(state: ServerState, transfer: SnapshotTransfer, offset: number): void {
+  if (offset === transfer.offset && transfer.sentMs !== undefined) {
+    // The answer to a copy: that very piece is on its way. To send it once more for each such answer would keep all
+    // copies alive, and fill a slow link with them.
+    transfer.sentMs = state.nowMs;
+    return;
+  }
+  if (offset > transfer.offset) {
+    transfer.progressMs = state.nowMs;
+    transfer.waitMs = state.options.electionTimeoutMs.min;
+  }
+  transfer.offset = offset;
+  transfer.sentMs = undefined;
 }
 
 // ------------------------------------------------------------------------------------- the follower

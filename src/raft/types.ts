@@ -34,6 +34,9 @@ export interface HardState {
   readonly rejoinTerm?: number;
 }
 
+/** What a disk remembers of its node's past. Only a running node is on its way back. */
+export type DiskMemory = Exclude<Memory, "returning">;
+
 /** A place in the log: an index and the term of the entry there. 0 and 0 for the place before the first. */
 export interface LogPosition {
   readonly index: number;
@@ -69,7 +72,7 @@ export interface Recovered {
   readonly base: LogPosition;
   /** The log after `base`, without gaps. */
   readonly entries: readonly Entry[];
-  readonly memory: Memory;
+  readonly memory: DiskMemory;
 }
 
 /** What there is at the very beginning. */

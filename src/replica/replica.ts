@@ -194,7 +194,9 @@ export class Replica {
         return this.#requestSnapshot(luid);
       case "PutRequest":
       case "DeleteRequest":
-        if (this.#batches.isFull) return this.#output.answer(luid, [noSpace()]);
+        if (this.#batches.isFull && this.#raft.view().role === "leader") {
+          return this.#output.answer(luid, [noSpace()]);
+        }
         return this.#ask(luid, request);
       case "GetRequest":
       case "DataRequest":
@@ -226,6 +228,7 @@ export class Replica {
       this.#proposals = [];
     }
     while (this.#perform(this.#raft.ready()));
+    this.#receiving.endUpTo(this.#store.lastApplied);
     this.#maybeBeginSnapshot();
   }
 

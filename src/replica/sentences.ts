@@ -167,6 +167,7 @@ const MEMORIES = {
   whole: "I remember everything",
   lost: "my disk has lost a part of my past",
   new: "my disk is empty",
+  returning: "I have not been given back yet what I may have acknowledged",
 } as const;
 
 function whyRejoining(memory: Memory): string {

@@ -4,7 +4,8 @@
  * slice at most.
  *
  * One is due when the log has grown by more than the state is large: then at most as much is written for snapshots as
- * for the log, and the disk holds at most about three times the state. Below a minimum it is not worth it.
+ * for the log, and the disk holds at most the state twice while a snapshot is taken, the log since the last one, and
+ * the segment that is written to. Below a minimum it is not worth it.
  *
  * @module
  */

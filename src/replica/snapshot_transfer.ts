@@ -109,6 +109,11 @@ export class SnapshotReceiving {
     }
   }
 
+  /** Gives up a snapshot that entries have overtaken. */
+  endUpTo(lastApplied: number): void {
+    if (this.#receiver !== undefined && this.#receiver.info.index <= lastApplied) this.abort();
+  }
+
   abort(): void {
     this.#receiver?.abort();
     this.#receiver = undefined;

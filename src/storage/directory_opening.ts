@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { LogPosition, Memory, Recovered } from "../raft/types.ts";
+import type { DiskMemory, LogPosition, Recovered } from "../raft/types.ts";
 import { NO_POSITION, type RecoveredLog, recoverLog } from "./recovery.ts";
 import { checkOwner, type SnapshotFile, type Survey, surveyDirectory } from "./directory_survey.ts";
 import { type DiskGuard } from "./disk_guard.ts";
@@ -216,7 +216,7 @@ export function memoryOf(
   damage: Damage | undefined,
   hasSnapshot: boolean,
   { isRejoining }: Pick<OpenOptions, "isRejoining">,
-): Memory {
+): DiskMemory {
   if (damage !== undefined || isRejoining === true) return "lost";
   return log.hasHardState || hasSnapshot ? "whole" : "new";
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Memory } from "../raft/types.ts";
+import type { DiskMemory } from "../raft/types.ts";
 import { findChain } from "./segment_chain.ts";
 import { type RecoveredLog, recoverLog, type Tear } from "./recovery.ts";
 import { isCopy, memoryOf, restoreNewest } from "./directory_opening.ts";
@@ -81,7 +81,7 @@ export interface Inspection {
   readonly lastIndex: number;
   readonly hardState: RecoveredLog["hardState"];
   /** What a start would find. */
-  readonly memory: Memory;
+  readonly memory: DiskMemory;
   /** The records of a segment, in order, past damage as well. Without a header there are none. */
   records(segment: InspectedSegment): Iterable<InspectedRecord>;
 }

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { PackraftError } from "../../packraft/errors.ts";
 import type { LogPosition } from "../raft/types.ts";
 import type {
   RestorableState,
@@ -13,7 +14,7 @@ import type {
   SnapshotReceiver,
   SnapshotWriter,
 } from "./durable_storage.ts";
-import { BadSnapshotError } from "./errors.ts";
+import { BadSnapshotError, DataDirectoryError } from "./errors.ts";
 import { FileSystemError, type ReadFile } from "./file_system.ts";
 import { snapshotName } from "./snapshot_format.ts";
 import { type BodySum, readPages, SnapshotDamage, SnapshotFileReader } from "./snapshot_reader.ts";
@@ -147,7 +148,15 @@ export function restoreFrom(file: ReadFile, state: RestorableState): BodySum {
   function* pages(): Generator<Uint8Array> {
     sum = yield* readPages(file);
   }
-  state.restore(pages());
+  try {
+    state.restore(pages());
+  } catch (error) {
+    if (!(error instanceof PackraftError)) throw error;
+    throw new DataDirectoryError(
+      `${file.path}: every byte is what was written, and this build cannot read it (${error.message}): ` +
+        "use the build that wrote it",
+    );
+  }
   if (sum === undefined) throw new Error("the state was restored from a part of its pages");
   return sum;
 }

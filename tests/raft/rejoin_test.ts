@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { PeerMessage, RejoinResponse } from "../../packraft/mod.ts";
 import {
+  type DiskMemory,
   type Entry,
   type HardState,
   type Memory,
@@ -23,7 +24,7 @@ class Forgetful {
   #last: Ready | undefined;
 
   constructor(
-    memory: Memory,
+    memory: DiskMemory,
     options: { voters?: readonly number[]; hardState?: HardState; entries?: readonly Entry[] } = {},
   ) {
     const { voters = VOTERS, hardState = { currentTerm: 0, votedFor: 0 }, entries = [] } = options;
@@ -228,4 +229,32 @@ Deno.test("a restart in the middle of coming back does not make it whole", () =>
   assertEquals([node.view.role, node.view.mayVote], ["follower", false]);
   node.wait(ELECTION_MAX_MS * 2);
   assertEquals(node.view.role, "follower");
+});
+
+Deno.test("a damaged node in term 0 is no proof that the cluster is new", () => {
+  const node = new Forgetful("new");
+  const round = node.round();
+  node.answer(2, round, 0, "new");
+  node.answer(3, round, 0, "lost");
+  assertEquals(node.view.role, "rejoining");
+});
+
+Deno.test("a node that is on its way back itself says so; it does not count, and nobody gives up for it", () => {
+  const node = new Forgetful("lost");
+  const events: unknown[] = [];
+  for (let i = 0; i < 3; i++) {
+    const round = node.round();
+    node.answer(2, round, 4);
+    node.answer(3, round, 5, "returning");
+    events.push(...node.events);
+  }
+  assertEquals(node.view.role, "rejoining");
+  assertEquals(events.filter((event) => JSON.stringify(event).includes("rejoinImpossible")), []);
+  const round = node.round();
+  node.answer(2, round, 6);
+  node.answer(3, round, 6);
+  assertEquals([node.view.role, node.view.currentTerm], ["follower", 7]);
+  // It was asked, and answers that it has not everything yet.
+  const [answer] = node.receive(3, { type: "RejoinRequest", term: 0, round: 9 });
+  assertEquals(answer, { type: "RejoinResponse", term: 7, round: 9, memory: "returning" });
 });

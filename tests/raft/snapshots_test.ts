@@ -279,3 +279,41 @@ Deno.test("a server starts from a snapshot and the entries around it", () => {
   assertEquals([commitIndex, lastApplied, lastLogIndex, log.termAt(5), log.termAt(2)], [4, 4, 5, 2, 1]);
   assertEquals(server.ready().committed, []);
 });
+
+Deno.test("the answer to a copy of a piece does not make another copy, and a dead follower is sent nothing again", () => {
+  const leader = leaderWithSnapshot();
+  refuseProbe(leader);
+  leader.receive(3, installResponse({ nextOffset: 10 }));
+  assertEquals(leader.receive(3, installResponse({ nextOffset: 10 })).chunksToSend, []);
+  assertEquals(
+    leader.receive(3, installResponse({ nextOffset: 20 })).chunksToSend.map(({ offset }) => offset),
+    [20],
+  );
+  const resent: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    leader.receive(2, appendResponse({ term: 2, matchIndex: 4 }));
+    leader.wait(ELECTION_MIN_MS);
+    resent.push(...leader.take().chunksToSend.map(({ offset }) => offset));
+  }
+  assertEquals(resent, [20], "nothing was heard of it since");
+});
+
+Deno.test("a transfer that stalls keeps no entries, and gives way to a newer snapshot", () => {
+  const leader = leaderWithSnapshot();
+  refuseProbe(leader);
+  for (let i = 0; i < 60; i++) {
+    leader.receive(2, appendResponse({ term: 2, matchIndex: leader.view.lastLogIndex }));
+    // It follows, and never says that it has a piece: its disk is full, or what it gets is damaged.
+    leader.receive(3, appendResponse({ term: 2, matchIndex: 0 }));
+    leader.wait(ELECTION_MIN_MS);
+    leader.settle();
+  }
+  assertEquals(leader.view.role, "leader");
+  leader.propose(1);
+  leader.settle();
+  leader.receiveDurably(2, appendResponse({ term: 2, matchIndex: 5, prevLogIndex: 4 }));
+  leader.step({ kind: "snapshotTaken", index: 5 });
+  assertEquals(leader.view.log.base.index, 5);
+  leader.take();
+  assertEquals(leader.view.progress?.get(3)?.transfer?.index, 5);
+});
