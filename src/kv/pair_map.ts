@@ -39,6 +39,8 @@ export class PairMap {
 
   /** Returns the value that was there before. */
   set(name: string, value: Uint8Array): Uint8Array | undefined {
+    // A new key is searched for once.
+    if (this.#tree.setIfNotPresent(name, value)) return undefined;
     const old = this.#taken(name);
     this.#tree.set(name, value);
     return old;

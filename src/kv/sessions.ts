@@ -136,9 +136,15 @@ export class Sessions {
 
   #forgetResults(session: Session, answeredUpTo: number): void {
     if (answeredUpTo > session.forgottenUpTo) {
+      const after = session.forgottenUpTo;
       session.forgottenUpTo = answeredUpTo;
-      for (const sequence of session.results.keys()) {
-        if (sequence <= answeredUpTo) session.results.delete(sequence);
+      // Usually a few sequences one after the other: to walk all results for each write would take most of its time.
+      if (answeredUpTo - after <= session.results.size) {
+        for (let sequence = after + 1; sequence <= answeredUpTo; sequence++) session.results.delete(sequence);
+      } else {
+        for (const sequence of session.results.keys()) {
+          if (sequence <= answeredUpTo) session.results.delete(sequence);
+        }
       }
     }
     if (session.results.size > this.#limits.maxResultsPerClient) {

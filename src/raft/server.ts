@@ -59,6 +59,12 @@ import type {
   RoleName,
 } from "./types.ts";
 
+/**
+ * The most entries that are handed out to be applied at once: a server that has a million of them to apply after a
+ * restart must still hear its leader in between.
+ */
+const MAX_COMMITTED = 4_096;
+
 /** What can be seen of a server from outside. */
 export interface RaftView {
   readonly id: NodeId;
@@ -141,14 +147,16 @@ export class RaftServer {
     flushSnapshots(state);
     flushAppends(state);
     // Also what is not durable here: a quorum has it. So a leader whose disk is full still answers reads.
-    const committed = state.log.slice(state.handedToApply, state.commitIndex);
-    state.handedToApply = state.commitIndex;
+    const upTo = Math.min(state.commitIndex, state.handedToApply + MAX_COMMITTED);
+    const committed = state.log.slice(state.handedToApply, upTo);
+    state.handedToApply = upTo;
     return state.outbox.take(committed);
   }
 
   /** When `{kind: "time"}` is wanted next, in milliseconds of the same clock. */
   nextWakeMs(): number {
-    const { role, electionDeadlineMs, nowMs } = this.#state;
+    const { role, electionDeadlineMs, nowMs, handedToApply, commitIndex } = this.#state;
+    if (handedToApply < commitIndex) return this.#clockMs; // there is more to apply
     return this.#clockMs + (dueMsOf(role, electionDeadlineMs) - nowMs);
   }
 

@@ -44,6 +44,9 @@ import {
 import { SnapshotTaking } from "./snapshot_taking.ts";
 import { SnapshotReceiving, SnapshotSending } from "./snapshot_transfer.ts";
 
+/** So many entries take some ten milliseconds; then whatever else has arrived has its turn. */
+const MAX_APPLIED_PER_FLUSH = 4_096;
+
 /** Where a node's clients find it. */
 export interface ClientAddress {
   readonly host: string;
@@ -220,14 +223,16 @@ export class Replica {
 
   /**
    * Does all that follows from what was taken in since the last call. Whatever came together is written with one
-   * sync. Throws what the log throws: then this replica has promised nothing that it cannot keep, and must go.
+   * sync. What is left to be applied after very many entries is for the next call, which `nextWakeMs` asks for.
+   * Throws what the log throws: then this replica has promised nothing that it cannot keep, and must go.
    */
   flush(): void {
     if (this.#proposals.length > 0) {
       this.#raft.step({ kind: "propose", proposals: this.#proposals });
       this.#proposals = [];
     }
-    while (this.#perform(this.#raft.ready()));
+    const upTo = this.#store.lastApplied + MAX_APPLIED_PER_FLUSH;
+    while (this.#perform(this.#raft.ready()) && this.#store.lastApplied < upTo);
     this.#receiving.endUpTo(this.#store.lastApplied);
     this.#maybeBeginSnapshot();
   }

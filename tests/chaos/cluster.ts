@@ -22,6 +22,8 @@ export interface TestClusterOptions {
   /** Whether what nodes tell each other passes through {@linkcode Link}s. By default not. */
   readonly hasLinks?: boolean;
   readonly clusterId?: string;
+  /** Small files, and snapshots as often as that; by default as users have it. */
+  readonly storage?: { readonly segmentBytes: number; readonly snapshotAfterBytes: number };
 }
 
 export type NodeStatus = ClientResponseOf<"StatusResponse">;
@@ -37,17 +39,20 @@ export class TestCluster implements AsyncDisposable {
   /** Processes that ended though nobody asked them to. Whoever uses a cluster must see that there are none. */
   readonly surprises: string[] = [];
 
+  readonly #storage: TestClusterOptions["storage"];
+
   /** Prepares a cluster; no node runs yet. */
   constructor(options: TestClusterOptions = {}) {
-    const { nodeCount = 3, hasLinks = false, clusterId = "chaos" } = options;
+    const { nodeCount = 3, hasLinks = false, clusterId = "chaos", storage } = options;
     this.clusterId = clusterId;
+    this.#storage = storage;
     this.directory = Deno.makeTempDirSync({ prefix: "drafty-chaos-" });
     const ports = freePorts("127.0.0.1", nodeCount * 2);
     const addresses = Array.from({ length: nodeCount }, (_, index): NodeAddress => {
       const [peerPort = 0, clientPort = 0] = ports.slice(index * 2);
       return { id: index + 1, host: HOST, peerPort, clientPort };
     });
-    this.config = parseClusterConfig(clusterToml(clusterId, addresses), "cluster.toml");
+    this.config = parseClusterConfig(clusterToml(clusterId, addresses, storage), "cluster.toml");
     this.links = hasLinks ? linksBetween(addresses) : [];
     this.nodes = addresses.map((address) => {
       const configPath = this.writeConfig(`node-${address.id}.toml`, this.#seenBy(address.id, addresses));
@@ -93,7 +98,7 @@ export class TestCluster implements AsyncDisposable {
   /** Writes a configuration file into the cluster's directory and returns its path. */
   writeConfig(name: string, nodes: readonly NodeAddress[], clusterId = this.clusterId): string {
     const path = `${this.directory}/${name}`;
-    Deno.writeTextFileSync(path, clusterToml(clusterId, nodes));
+    Deno.writeTextFileSync(path, clusterToml(clusterId, nodes, this.#storage));
     return path;
   }
 
@@ -224,9 +229,16 @@ function linksBetween(addresses: readonly NodeAddress[]): Link[] {
 }
 
 /** Default timings: what users run is what is tested. */
-function clusterToml(clusterId: string, nodes: readonly NodeAddress[]): string {
+function clusterToml(
+  clusterId: string,
+  nodes: readonly NodeAddress[],
+  storage: TestClusterOptions["storage"],
+): string {
   const tables = nodes.map(({ id, host, peerPort, clientPort }) =>
     `[[nodes]]\nid = ${id}\nhost = "${host}"\npeer_port = ${peerPort}\nclient_port = ${clientPort}\n`
   );
-  return `[cluster]\nid = "${clusterId}"\n\n${tables.join("\n")}`;
+  const files = storage === undefined
+    ? ""
+    : `[storage]\nsegment_bytes = ${storage.segmentBytes}\nsnapshot_after_bytes = ${storage.snapshotAfterBytes}\n\n`;
+  return `[cluster]\nid = "${clusterId}"\n\n${files}${tables.join("\n")}`;
 }

@@ -19,6 +19,15 @@ export type SystemCallFault =
   /** Each call is entered this much later. */
   | { readonly call: "fdatasync" | "write"; readonly delayMs: number };
 
+/** What happens at a call of the whole process, whatever file it is for. */
+export interface ProcessFault {
+  readonly call: "fdatasync" | "fsync" | "rename" | "unlink" | "ftruncate";
+  /** Counted from when strace is attached. */
+  readonly when: number;
+  /** It fails with EIO, or the process is killed in it. */
+  readonly effect: "EIO" | "KILL";
+}
+
 /** A call that strace saw. */
 export interface TracedCall {
   /** Seconds since 1970. */
@@ -39,12 +48,32 @@ export class SystemCallTrace implements AsyncDisposable {
   }
 
   /** Attaches strace to a node. Resolves when it sees the node's calls. */
-  static async attach(cluster: TestCluster, node: number, fault: SystemCallFault): Promise<SystemCallTrace> {
+  static attach(cluster: TestCluster, node: number, fault: SystemCallFault): Promise<SystemCallTrace> {
+    const logFile = `${cluster.dataDirectory}/${node}/${segmentName(1)}`;
+    return SystemCallTrace.#attach(cluster, node, ["-P", logFile, "-e", `inject=${injectionOf(fault)}`]);
+  }
+
+  /** The same for calls on all files. */
+  static attachToProcess(cluster: TestCluster, node: number, fault: ProcessFault): Promise<SystemCallTrace> {
+    const { call, when, effect } = fault;
+    const injected = effect === "EIO" ? "error=EIO" : "signal=KILL";
+    return SystemCallTrace.#attach(cluster, node, [
+      "-e",
+      `trace=${call}`,
+      "-e",
+      `inject=${call}:${injected}:when=${when}`,
+    ]);
+  }
+
+  static async #attach(
+    cluster: TestCluster,
+    node: number,
+    what: readonly string[],
+  ): Promise<SystemCallTrace> {
     const { pid } = cluster.node(node);
     const path = Deno.makeTempFileSync({ dir: cluster.directory, prefix: "strace-" });
-    const logFile = `${cluster.dataDirectory}/${node}/${segmentName(1)}`;
     const child = new Deno.Command("strace", {
-      args: ["-f", "-ttt", "-o", path, "-p", `${pid}`, "-P", logFile, "-e", `inject=${injectionOf(fault)}`],
+      args: ["-f", "-ttt", "-o", path, "-p", `${pid}`, ...what],
       stdin: "null",
       stdout: "null",
       stderr: "piped",

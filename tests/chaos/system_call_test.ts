@@ -3,14 +3,22 @@
  *
  * @module
  */
-import { assert, assertEquals, assertGreaterOrEqual, assertLess, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertLess,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { NoSpaceError } from "../../src/client/mod.ts";
 import { segmentName } from "../../src/storage/segment_format.ts";
 import { TestCluster, withCluster } from "./cluster.ts";
 import { processProblem, testOnProcesses, testWithStrace } from "./registration.ts";
 import { type Acknowledged, problemsOf, storedLogs } from "./stored_logs.ts";
 import { SystemCallTrace } from "./strace.ts";
+import { eventually } from "./waiting.ts";
 
-const EXIT_CORRUPT = 5;
 const EXIT_IO = 6;
 /** The goal is 100 ms on a machine that has nothing else to do. */
 const END_LIMIT_MS = 1_000;
@@ -98,35 +106,63 @@ await testWithStrace("a write call that lies about what it wrote is found at the
     await follower.kill();
     const path = `${cluster.dataDirectory}/${follower.id}/${segmentName(1)}`;
     const damaged = Deno.readFileSync(path);
-    const restart = follower.start().then(() => "started", () => "refused");
-    const code = await follower.ended();
-    assertEquals(await restart, "refused");
-    assertEquals(code, EXIT_CORRUPT);
+    await follower.start();
+    await cluster.waitForEqualApplied();
     assertEquals(Deno.readFileSync(path), damaged, "a damaged log must be left as it is");
-    assertEquals(follower.countLogged(/corrupt at byte \d+/), 1);
+    assertEquals(follower.countLogged(/finds its disk damaged: .*corrupt at byte \d+/), 1);
+    assertEquals(follower.countLogged(/takes part again from term \d+ on/), 1);
     assertEquals(new TextDecoder().decode(await client.get("key")), "after");
   });
 });
 
-testOnProcesses("a node on a full file system ends with 6, and goes on once there is space", async () => {
+testOnProcesses(
+  "a node alone on a full file system refuses writes, answers reads, and survives kill -9",
+  async () => {
+    await using cluster = new TestCluster({ nodeCount: 1 });
+    await using full = await mountTmpfs(`${cluster.dataDirectory}/1`);
+    await cluster.startAll();
+    await cluster.waitForLeader();
+    using client = cluster.client({ timeoutMs: 1_000 });
+    const acknowledged: Acknowledged[] = [];
+    let refusal: Error | undefined;
+    for (let count = 0; refusal === undefined; count++) {
+      const value = `${count} ${"x".repeat(1_500)}`;
+      await put(client, value).then((write) => acknowledged.push(write), (error: Error) => refusal = error);
+      assertLess(count, 1_000);
+    }
+    await assertRejects(() => client.put("key", "no room"), NoSpaceError);
+    assertEquals(new TextDecoder().decode(await client.get("key")), acknowledged.at(-1)?.value);
+    await cluster.node(1).kill();
+    await full.resize(TMPFS_BYTES * 64);
+    await cluster.node(1).start();
+    using later = cluster.client();
+    acknowledged.push(await put(later, "there is space again"));
+    assertEquals(await cluster.terminateAll(), [0]);
+    assertEquals(problemsOf(storedLogs(cluster), acknowledged.length, acknowledged), []);
+  },
+  processProblem ?? await mountProblem(),
+);
+
+testOnProcesses("a node on a full file system goes on by itself once there is space", async () => {
   await using cluster = new TestCluster();
   await using full = await mountTmpfs(`${cluster.dataDirectory}/3`);
   await cluster.startAll();
   using client = cluster.client();
   const acknowledged: Acknowledged[] = [];
   const node = cluster.node(3);
-  const ended = node.ended();
-  let code: number | undefined;
-  void ended.then((endCode) => code = endCode);
+  if (await cluster.waitForLeader() === 3) {
+    await node.kill();
+    await cluster.waitForLeader();
+    await node.start();
+  }
   // Its disk takes a part of a batch, then nothing: a real short write. The other two go on.
-  for (let count = 0; code === undefined; count++) {
+  for (let count = 0; node.countLogged(/has no room on its disk/) === 0; count++) {
     acknowledged.push(await put(client, `${count} ${"x".repeat(1_500)}`));
     assertLess(count, 10_000);
   }
-  assertEquals(code, EXIT_IO);
-  assertEquals(node.countLogged(/free some space, then restart the node/), 1);
+  acknowledged.push(await put(client, "without room on node 3"));
   await full.resize(TMPFS_BYTES * 64);
-  await node.start();
+  await eventually("node 3 to have room", 5_000, () => node.countLogged(/has room on its disk again/) === 1);
   acknowledged.push(await put(client, "there is space again"));
   const applied = await cluster.waitForEqualApplied();
   assertEquals(await cluster.terminateAll(), [0, 0, 0]);
