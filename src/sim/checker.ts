@@ -201,10 +201,12 @@ export class Checker {
       this.#checkVote(node, persist.hardState.currentTerm, persist.hardState.votedFor);
       memory.hardState = persist.hardState;
     }
-    const first = persist.entries[0];
+    // What waited for room on a full disk may be written when a snapshot stands for it already: that replaces nothing.
+    const entries = persist.entries.filter(({ index }) => index > memory.snapshotIndex);
+    const first = entries[0];
     if (first === undefined) return;
     const replaced = memory.durable.splice(first.index - 1);
-    for (const entry of persist.entries) {
+    for (const entry of entries) {
       memory.durable.length = entry.index - 1;
       memory.durable.push(entry);
       this.#checkEntry(node, memory.durable, entry.index - 1);

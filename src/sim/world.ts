@@ -81,6 +81,8 @@ export class World implements MachineWorld, ClientWorld {
   readonly #restartRandom: Random;
   readonly #asked = new Map<string, Asked>();
   readonly #damaged = new Set<NodeId>();
+  /** Nodes that have been seen to take part. */
+  readonly #begun = new Set<NodeId>();
   /** How many events until the next look at how long they took. */
   #eventsLeft = MAX_EVENTS_PER_SECOND;
   #countedFromMs = 0;
@@ -217,8 +219,10 @@ export class World implements MachineWorld, ClientWorld {
 
   /** Nodes that have, or are sure to find on their disks, all that they ever promised. */
   get undamaged(): NodeId[] {
-    for (const node of this.#damaged) {
-      if (this.machine(node).view()?.mayVote) this.#damaged.delete(node);
+    for (const node of this.nodes) {
+      if (!this.machine(node).view()?.mayVote) continue;
+      this.#damaged.delete(node);
+      this.#begun.add(node);
     }
     return this.nodes.filter((node) => !this.#damaged.has(node) && this.machine(node).state !== "refused");
   }
@@ -251,7 +255,8 @@ export class World implements MachineWorld, ClientWorld {
 
   #mayDamage(node: NodeId): boolean {
     if (!this.undamaged.includes(node)) return false;
-    const gone = this.nodes.length - this.undamaged.length;
+    // Who has not begun yet remembers nothing either: a cluster of which a majority has no past cannot help anyone.
+    const gone = this.nodes.length - this.undamaged.filter((each) => this.#begun.has(each)).length;
     return gone < Math.floor((this.nodes.length - 1) / 2);
   }
 
