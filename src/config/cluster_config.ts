@@ -30,7 +30,7 @@ export interface ClusterConfig {
   readonly storageDirectory: string;
   /** A file of the log is closed, and the next one begun, when it has this size. */
   readonly segmentBytes: number;
-  /** A snapshot is taken when the log has grown by this much, and by the size of the last snapshot. */
+  /** A snapshot is taken when the log has grown by this much, and by the size of all keys and values. */
   readonly snapshotAfterBytes: number;
   /** At least one, in the order of the file. */
   readonly nodes: readonly NodeAddress[];

@@ -36,7 +36,7 @@ directory = "data"
 # The log is a row of files, each of about this size. A file is removed when a snapshot stands for all that is in it.
 segment_bytes = 67108864
 
-# A snapshot of all keys is taken when the log has grown by this much, and by at least the size of the last snapshot.
+# A snapshot of all keys is taken when the log has grown by this much, and by at least the size of all keys and values.
 snapshot_after_bytes = 67108864
 
 # One [[nodes]] for each node, at most 7. An odd number is best: of 3 nodes 1 may fail, of 5 nodes 2.
