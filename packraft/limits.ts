@@ -32,3 +32,7 @@ export const MAX_PORT = 65_535;
 export const MAX_ERROR_TEXT_BYTES = 1024;
 /** A client's id: the 16 bytes of a UUID. */
 export const CLIENT_ID_BYTES = 16;
+/** The most members of a cluster, learners and a replacement included. */
+export const MAX_MEMBERS = 16;
+/** The longest reason in an explanation. */
+export const MAX_REASON_BYTES = 256;

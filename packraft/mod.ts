@@ -9,7 +9,7 @@
  * const frame = encodePacket({
  *   family: "request",
  *   envelope: { transactionId: "t1" },
- *   message: { type: "GetRequest", key },
+ *   message: { type: "GetRequest", key, mode: "leader" },
  * });
  *
  * const reader = new PacketReader({ families: ["request"] });
@@ -29,6 +29,7 @@ export { type Crc32, crc32, offerNativeCrc32 } from "./crc32.ts";
 export * from "./errors.ts";
 export { encodePacket, FRAME_HEADER_BYTES, PROTOCOL_VERSION } from "./frame.ts";
 export * from "./limits.ts";
+export { decodeMembers, encodeMembers } from "./member_list.ts";
 export * from "./messages.ts";
 export * from "./packet_reader.ts";
 export * from "./schema.ts";

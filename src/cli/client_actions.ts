@@ -3,19 +3,23 @@
  *
  * @module
  */
-import type { DraftyClient } from "../client/mod.ts";
+import { type ClusterMembers, type DraftyClient, type MemberPlace, nameOf } from "../client/mod.ts";
 import type { CliIo } from "./io.ts";
+import { membersTable } from "./members_table.ts";
 import { jsonOf, keyJsonOf, lineOf, sizeOf } from "./render.ts";
+import { memberPlace, nodeNumber } from "./values.ts";
 
 /** What a command works with. */
 export interface ActionContext {
   readonly client: DraftyClient;
   readonly io: CliIo;
   readonly isJson: boolean;
+  /** Whether a read is to be served from what a node has, without asking anyone. */
+  readonly isStale: boolean;
 }
 
 export interface ClientAction {
-  /** The names of its arguments. */
+  /** The names of its arguments; those that may be left out come last, in brackets. */
   readonly parameters: readonly string[];
   /** How long to try where nothing is said, if that is not the usual time. */
   readonly timeoutMs?: number;
@@ -38,6 +42,11 @@ export const CLIENT_ACTIONS: Readonly<Record<string, ClientAction>> = {
   show: { parameters: [], run: data },
   putrnd: { parameters: [], run: putRandom },
   ping: { parameters: [], run: ping },
+  members: { parameters: [], run: members },
+  register: { parameters: ["ID", "HOST:PEER:CLIENT"], run: register },
+  deregister: { parameters: ["ID"], run: deregister },
+  move: { parameters: ["ID", "HOST:PEER:CLIENT"], run: move },
+  transfer: { parameters: ["[ID]"], run: transfer },
   snapshot: { parameters: [], timeoutMs: SNAPSHOT_TIMEOUT_MS, run: snapshot },
 };
 
@@ -56,16 +65,21 @@ async function put({ client, io, isJson }: ActionContext, words: readonly string
   return 0;
 }
 
-async function get({ client, io, isJson }: ActionContext, words: readonly string[]): Promise<number> {
+async function get(
+  { client, io, isJson, isStale }: ActionContext,
+  words: readonly string[],
+): Promise<number> {
   const [key = ""] = words;
-  const value = await client.get(key);
+  const { value, ...age } = isStale ? await client.getStale(key) : { value: await client.get(key) };
+  const found = value !== undefined;
   if (isJson) {
-    io.out(line({ key, value: value === undefined ? null : jsonOf(value), found: value !== undefined }));
+    io.out(line({ key, value: found ? jsonOf(value) : null, found, ...ageJsonOf(age) }));
   } else if (value !== undefined) {
     // The bytes as they are: what was put in comes out, text or not.
     io.out(value);
     io.out("\n");
   }
+  if (!isJson) tellAge(io, age);
   if (value === undefined) return noSuchKey(io, key);
   return 0;
 }
@@ -78,8 +92,9 @@ async function remove({ client, io, isJson }: ActionContext, words: readonly str
   return found ? 0 : noSuchKey(io, key);
 }
 
-async function data({ client, io, isJson }: ActionContext): Promise<number> {
-  const pairs = await client.data();
+async function data({ client, io, isJson, isStale }: ActionContext): Promise<number> {
+  const { pairs, ...age } = isStale ? await client.dataStale() : { pairs: await client.data() };
+  if (!isJson) tellAge(io, age);
   if (isJson) {
     // Joined by hand: an object of JavaScript would put keys such as "10" before all others.
     const members = pairs.map(({ key, value }) =>
@@ -119,6 +134,76 @@ async function snapshot({ client, io, isJson }: ActionContext): Promise<number> 
       : `node ${node} has a snapshot up to entry ${index}, ${sizeOf(totalBytes)}\n`,
   );
   return 0;
+}
+
+// ------------------------------------------------------------------------------------------ members
+
+async function members({ client, io, isJson }: ActionContext): Promise<number> {
+  tellMembers(io, isJson, await client.members());
+  return 0;
+}
+
+async function register({ client, io, isJson }: ActionContext, words: readonly string[]): Promise<number> {
+  const [id, place] = memberOf(words);
+  const after = await client.register(id, place);
+  tellMembers(io, isJson, after);
+  const leader = after.members.find((member) => member.id === after.leader);
+  if (isJson || leader === undefined) return 0;
+  io.err(
+    `node ${id} is a learner now. If it does not run yet: drafty --node ${id} ` +
+      `--join ${
+        nameOf({ host: leader.host, port: leader.clientPort })
+      }. It becomes a voter when it has caught up\n`,
+  );
+  return 0;
+}
+
+async function deregister({ client, io, isJson }: ActionContext, words: readonly string[]): Promise<number> {
+  const [word = ""] = words;
+  tellMembers(io, isJson, await client.deregister(nodeNumber("ID", word)));
+  return 0;
+}
+
+async function move({ client, io, isJson }: ActionContext, words: readonly string[]): Promise<number> {
+  const [id, place] = memberOf(words);
+  tellMembers(io, isJson, await client.move(id, place));
+  return 0;
+}
+
+async function transfer({ client, io, isJson }: ActionContext, words: readonly string[]): Promise<number> {
+  const [word] = words;
+  const { leader } = await client.transfer(word === undefined ? 0 : nodeNumber("ID", word));
+  io.out(isJson ? line({ leader }) : `node ${leader} leads\n`);
+  return 0;
+}
+
+function memberOf([id = "", place = ""]: readonly string[]): [number, MemberPlace] {
+  return [nodeNumber("ID", id), memberPlace("HOST:PEER:CLIENT", place)];
+}
+
+function tellMembers(io: CliIo, isJson: boolean, { members }: ClusterMembers): void {
+  const rows = members.map(({ id, host, peerPort, clientPort, role }) => (
+    { id, host, peer_port: peerPort, client_port: clientPort, role }
+  ));
+  io.out(isJson ? line(rows) : membersTable(rows, io.isColourful));
+}
+
+/** How old a read is that asked nobody. Nothing for one that is current. */
+interface ReadAge {
+  readonly appliedIndex?: number;
+  readonly ageMs?: number | undefined;
+}
+
+function tellAge(io: CliIo, { appliedIndex, ageMs }: ReadAge): void {
+  if (appliedIndex === undefined) return;
+  const age = ageMs === undefined
+    ? "the node has never heard from a leader"
+    : `at most ${ageMs} ms older than what its leader had then`;
+  io.err(`as of entry ${appliedIndex}, ${age}\n`);
+}
+
+function ageJsonOf({ appliedIndex, ageMs }: ReadAge): Record<string, unknown> {
+  return appliedIndex === undefined ? {} : { applied_index: appliedIndex, age_ms: ageMs ?? null };
 }
 
 function noSuchKey(io: CliIo, key: string): number {

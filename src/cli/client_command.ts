@@ -31,17 +31,22 @@ export async function runClient(given: Arguments, io: CliIo): Promise<number> {
   const guid = given.values.get("guid");
   const clientId = guid === undefined ? undefined : guidBytes("guid", guid);
   const isJson = given.flags.has("json");
-  const targets = targetsOf(given, node);
+  const isStale = given.flags.has("stale");
+  if (isStale && !["get", "data", "show"].includes(name)) {
+    throw new UsageError(`--stale is for reads; client ${name} is none, leave it out`);
+  }
+  const { targets, readFrom } = targetsOf(given, node);
   if (action === undefined) return await runStatus(targets, { timeoutMs, isJson }, io);
 
   using client = new DraftyClient({
     servers: targets.map((target) => target.address),
     timeoutMs,
     isOneShot: true,
+    readFrom,
     ...(clientId === undefined ? {} : { clientId }),
     onRedirect: (leader) => io.err(`redirecting to node ${leader}\n`),
   });
-  return await action.run({ client, io, isJson }, words);
+  return await action.run({ client, io, isJson, isStale }, words);
 }
 
 async function requestOf(given: Arguments): Promise<Request> {
@@ -58,6 +63,7 @@ async function requestOf(given: Arguments): Promise<Request> {
     throw new UsageError(`unknown client command ${name}${near || `; give one of ${names.join(", ")}`}`);
   }
   const wanted = CLIENT_ACTIONS[name]?.parameters ?? [];
+  const least = wanted.filter((parameter) => !parameter.startsWith("[")).length;
   if (CLIENT_ACTIONS[name]?.joinsRest && words.length > wanted.length) {
     words.push(words.splice(wanted.length - 1).join(" "));
   }
@@ -65,7 +71,7 @@ async function requestOf(given: Arguments): Promise<Request> {
   if (words.length === wanted.length + 1 && last !== undefined && isNodeNumber(last)) {
     nodes.push(Number(words.pop()));
   }
-  if (words.length !== wanted.length) throw wrongCount(name, wanted, words.length);
+  if (words.length < least || words.length > wanted.length) throw wrongCount(name, wanted, words.length);
   if (nodes.length > 1) throw new UsageError(`the node is named twice (${nodes.join(", ")}); name it once`);
   return { name, words, node: nodes[0] };
 }
@@ -82,17 +88,24 @@ function wrongCount(name: string, wanted: ClientAction["parameters"], count: num
 }
 
 /** Whom to ask. The config is not read where an address is given. */
-function targetsOf(given: Arguments, node: number | undefined): StatusTarget[] {
+export function targetsOf(
+  given: Arguments,
+  node: number | undefined,
+): { readonly targets: StatusTarget[]; readonly readFrom: "leader" | "any" } {
   const server = given.values.get("server");
   const configPath = given.values.get("config");
   if (server === undefined) {
     const config = loadClusterConfig(configPath);
     const nodes = node === undefined ? config.nodes : [nodeAddress(config, node)];
-    return nodes.map(({ id, host, clientPort }) => ({ node: id, address: { host, port: clientPort } }));
+    const targets = nodes.map(({ id, host, clientPort }) => ({
+      node: id,
+      address: { host, port: clientPort },
+    }));
+    return { targets, readFrom: config.readFrom };
   }
   if (node !== undefined) throw new UsageError("--server and a node exclude each other; give one of them");
   if (configPath !== undefined) {
     throw new UsageError("--server and --config exclude each other; give one of them");
   }
-  return [{ node: undefined, address: serverAddress("server", server) }];
+  return { targets: [{ node: undefined, address: serverAddress("server", server) }], readFrom: "leader" };
 }

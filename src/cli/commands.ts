@@ -32,7 +32,10 @@ const CONFIG_OPTION: Option = {
 export const NODE_COMMAND: Command = {
   name: "--node",
   summary: "run a node",
-  usage: ["--node N [--config FILE] [--data DIR] [--new-cluster | --rejoin] [--server-msgs] [--client-msgs]"],
+  usage: [
+    "--node N [--config FILE] [--data DIR] [--join HOST:CLIENT] [--listen HOST:PEER:CLIENT]\n" +
+    "                  [--new-cluster | --rejoin] [--server-msgs] [--client-msgs]",
+  ],
   options: [
     { name: "node", value: "N", summary: "the node of the cluster to run" },
     CONFIG_OPTION,
@@ -40,6 +43,16 @@ export const NODE_COMMAND: Command = {
       name: "data",
       value: "DIR",
       summary: "keep the data in DIR/N; by default the [storage] directory, data",
+    },
+    {
+      name: "join",
+      value: "HOST:CLIENT",
+      summary: "become a member of a running cluster, of which a node has its client port there",
+    },
+    {
+      name: "listen",
+      value: "HOST:PEER:CLIENT",
+      summary: "listen there; by default where the configuration has the node, or the cluster knows it",
     },
     {
       name: "new-cluster",
@@ -54,7 +67,11 @@ export const NODE_COMMAND: Command = {
   ],
   details:
     `The node runs until it gets SIGINT (Ctrl-C) or SIGTERM, then ends cleanly with exit code 0. What it does is logged
-on standard error.
+on standard error. A node that leads hands over first, so nobody waits for an election.
+
+A new member is registered at the cluster (drafty client register), and started with --join; in which order does not
+matter. It is sent all data, and votes when it has caught up. A member that was removed is told so, and ends with exit
+code 7. A node whose address has changed is started with --listen, and the others are told: drafty client move.
 
 A node with an empty directory is new, or has lost its disk, and cannot tell which: it takes no part until all other
 nodes have answered it once. So a new cluster begins when all its nodes have been started, or as soon as a majority
@@ -63,6 +80,7 @@ of them was started with --new-cluster. A node whose disk is damaged finds its w
     "drafty --node 1",
     "drafty --node 2 --server-msgs",
     "drafty --node 3 --config /etc/drafty/cluster.toml --data /var/lib/drafty",
+    "drafty --node 4 --join 127.0.0.1:9001",
   ],
   load: async () => (await import("./node_command.ts")).runNode,
 };
@@ -73,7 +91,7 @@ export const COMMANDS: readonly Command[] = [
     name: "client",
     summary: "send one request to the cluster",
     usage: [
-      "client [--config FILE] [--node N | --server HOST:PORT] [--timeout 5s] [--guid HEX] [--json] COMMAND",
+      "client [--config FILE] [--node N | --server HOST:PORT] [--timeout 5s] [--guid HEX] [--stale] [--json] COMMAND",
     ],
     options: [
       CONFIG_OPTION,
@@ -89,6 +107,10 @@ export const COMMANDS: readonly Command[] = [
         value: "HEX",
         summary: "the id of the write, 32 hex digits: the same id given again is not done again",
       },
+      {
+        name: "stale",
+        summary: "read what the node has, without asking the others, and say how old that may be",
+      },
       { name: "json", summary: "print one JSON value" },
     ],
     details: `Commands:
@@ -101,6 +123,13 @@ export const COMMANDS: readonly Command[] = [
   ping             ask a node who it is and who leads
   snapshot         let a node take a snapshot of all pairs now, and remove the log before it
   status           a table of all nodes
+  members          the members of the cluster, and where they are found
+  register ID HOST:PEER:CLIENT
+                   add a node, as a learner that becomes a voter by itself when it has caught up
+  deregister ID    remove a member
+  move ID HOST:PEER:CLIENT
+                   tell the others that a member is found elsewhere now
+  transfer [ID]    let another node lead
 
 A node number before or after a command is the same as --node: client 1 putrnd, client putrnd 1. After put, get and
 delete it is one argument more than they take; set takes all that follows for its value.
@@ -113,7 +142,8 @@ get prints the bytes of the value as they are, and a line break. data shows what
 break as \\n and a backslash as \\\\. In JSON a value that is no UTF-8 text is {"hex":"ff00"}, and a key is written as by
 data.
 
-Exit codes: 0 done, 1 no such key, 2 usage, 3 configuration, 8 no leader or no answer in time.`,
+Exit codes: 0 done, 1 no such key or not handed over, 2 usage or a change that makes no sense, 3 configuration, 8 no leader
+or no answer in time.`,
     examples: [
       "drafty client put colour green",
       "drafty client get colour",
@@ -121,9 +151,30 @@ Exit codes: 0 done, 1 no such key, 2 usage, 3 configuration, 8 no leader or no a
       "drafty client put -- --flag value",
       "drafty client 2 putrnd",
       "drafty client --json status",
+      "drafty client get colour --stale",
+      "drafty client register 4 127.0.0.1:8004:9004",
+      "drafty client transfer 2",
       "drafty client --server 127.0.0.1:9001 --timeout 500ms ping",
     ],
     load: async () => (await import("./client_command.ts")).runClient,
+  },
+  {
+    name: "explain",
+    summary: "say who leads and why, or why nobody does, and what waits for what",
+    usage: ["explain [--config FILE] [--node N | --server HOST:PORT] [--timeout 1s] [--json]"],
+    options: [
+      CONFIG_OPTION,
+      { name: "node", value: "N", summary: "explain what this node does; by default the whole cluster" },
+      { name: "server", value: "HOST:PORT", summary: "begin with this address, without a configuration" },
+      { name: "timeout", value: "TIME", summary: "how long to wait for each node, by default 1s" },
+      { name: "json", summary: "print one JSON object: the sentences, and what each node has told" },
+    ],
+    details:
+      `Asks all nodes that are known, and the members that they tell of, and says in sentences what they know.
+
+Exit codes: 0 explained, 2 usage, 3 configuration, 8 no node answers.`,
+    examples: ["drafty explain", "drafty explain --node 3", "drafty explain --server 127.0.0.1:9001 --json"],
+    load: async () => (await import("./explain_command.ts")).runExplain,
   },
   {
     name: "log",

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { loadClusterConfig, nodeAddress } from "../config/mod.ts";
+import { loadClusterConfig } from "../config/mod.ts";
 import { startNode } from "../driver/mod.ts";
 import type { Arguments } from "./arguments.ts";
 import { UsageError } from "./errors.ts";
 import type { CliIo } from "./io.ts";
-import { nodeNumber } from "./values.ts";
+import { membersToJoin } from "./joining.ts";
+import { memberPlace, nodeNumber, serverAddress } from "./values.ts";
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
@@ -26,18 +27,23 @@ export async function runNode(given: Arguments, io: CliIo): Promise<number> {
     );
   }
   const config = loadClusterConfig(given.values.get("config"));
-  const address = nodeAddress(config, node);
   const dataDirectory = `${given.values.get("data") ?? config.storageDirectory}/${node}`;
+  const join = given.values.get("join");
+  const listen = given.values.get("listen");
+  const members = join === undefined ? undefined : await membersToJoin(node, serverAddress("join", join), io);
 
   const running = await startNode({
     config,
     node,
     dataDirectory,
+    ...(listen === undefined ? {} : { address: memberPlace("--listen", listen) }),
+    ...(members === undefined ? {} : { members }),
     serverMsgs: given.flags.has("server-msgs"),
     clientMsgs: given.flags.has("client-msgs"),
     isNewCluster: given.flags.has("new-cluster"),
     isRejoining: given.flags.has("rejoin"),
   });
+  const { address } = running;
   const stop = () => {
     // A second signal then ends the process at once.
     for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, stop);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ServerAddress } from "../client/mod.ts";
+import type { MemberPlace, ServerAddress } from "../client/mod.ts";
 import { UsageError } from "./errors.ts";
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 };
@@ -42,6 +42,21 @@ export function serverAddress(option: string, text: string): ServerAddress {
     );
   }
   return { host, port };
+}
+
+/** `HOST:PEER:CLIENT`, an IPv6 address in brackets: where a member is found. */
+export function memberPlace(option: string, text: string): MemberPlace {
+  const [, bracketed, plain, peer, client] = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5}):(\d{1,5})$/.exec(text) ??
+    [];
+  const host = bracketed ?? plain;
+  const [peerPort, clientPort] = [Number(peer), Number(client)];
+  const arePorts = [peerPort, clientPort].every((port) => port >= 1 && port <= 65_535);
+  if (host === undefined || !arePorts || peerPort === clientPort) {
+    throw new UsageError(
+      `${option} ${text} is not where a node is found; give a host and two ports, such as 127.0.0.1:8004:9004`,
+    );
+  }
+  return { host, peerPort, clientPort };
 }
 
 /** The number of a node. */

@@ -16,6 +16,10 @@ const ANSWERS: Readonly<Record<ClientRequest["type"], ClientResponse["type"]>> =
   PutRequest: "PutResponse",
   DeleteRequest: "DeleteResponse",
   SnapshotRequest: "SnapshotResponse",
+  MembersRequest: "MembersResponse",
+  ChangeMembersRequest: "MembersResponse",
+  TransferRequest: "TransferResponse",
+  ExplainRequest: "ExplainResponse",
 };
 
 /** What every node answers by itself. */
@@ -23,16 +27,19 @@ const ANY_NODE: ReadonlySet<ClientRequest["type"]> = new Set([
   "PingRequest",
   "StatusRequest",
   "SnapshotRequest",
+  "ExplainRequest",
 ]);
 
 /** Whether only the leader can answer. */
 export function needsLeader(request: ClientRequest): boolean {
+  if (request.type === "GetRequest" || request.type === "DataRequest") return request.mode === "leader";
   return !ANY_NODE.has(request.type);
 }
 
 /** Whether it changes something. */
 export function isWrite(request: ClientRequest): boolean {
-  return request.type === "PutRequest" || request.type === "DeleteRequest";
+  return request.type === "PutRequest" || request.type === "DeleteRequest" ||
+    request.type === "ChangeMembersRequest";
 }
 
 /** Whether an outcome is an answer to the request, not one about where or when to ask. */

@@ -64,7 +64,7 @@ export class Caller {
   ): Promise<readonly ClientResponse[]> {
     const progress = new RequestProgress(isWrite(request), this.#options.servers, this.#platform.random);
     const isForLeader = needsLeader(request);
-    let server = first?.server ?? this.#firstServer;
+    let server = first?.server ?? this.#serverToBeginWith(request);
     let outcome = first?.outcome;
     try {
       // Others look for the leader already: what they find is this request's first attempt.
@@ -98,6 +98,15 @@ export class Caller {
     } finally {
       this.#search.ended(progress);
     }
+  }
+
+  /** Reads that any node serves are spread over all of them. */
+  #serverToBeginWith(request: ClientRequest): ServerAddress {
+    const isForAny = (request.type === "GetRequest" || request.type === "DataRequest") &&
+      request.mode === "any";
+    if (!isForAny) return this.#firstServer;
+    const { servers } = this.#options;
+    return servers[Math.floor(this.#platform.random() * servers.length)] ?? this.#firstServer;
   }
 
   /** Closes all connections. What is under way fails. */

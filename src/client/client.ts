@@ -7,13 +7,16 @@
 import {
   CLIENT_ID_BYTES,
   type ClientRequest,
+  type ClientRequestOf,
   type ClientResponse,
   type ClientResponseOf,
+  type Member,
   type Pair,
+  type ReadMode,
 } from "../../packraft/mod.ts";
 import { expected } from "./answers.ts";
 import { Caller } from "./caller.ts";
-import { RequestError, SessionLostError } from "./errors.ts";
+import { OutcomeUnknownError, RequestError, SessionLostError } from "./errors.ts";
 import { checkedKey, checkedValue } from "./inputs.ts";
 import { type ClientPlatform, denoPlatform, type ServerAddress } from "./platform.ts";
 import { type WriteSession, WriteWindow } from "./write_window.ts";
@@ -32,10 +35,30 @@ export interface DraftyClientOptions {
   readonly clientId?: Uint8Array;
   /** Whether each request gets a connection of its own, closed after it. */
   readonly isOneShot?: boolean;
+  /** Who serves reads: by default the leader; with "any", any node does, after it has asked the leader. */
+  readonly readFrom?: "leader" | "any";
   /** Told when a node names another as the leader. */
   readonly onRedirect?: (leader: number, address: ServerAddress) => void;
   /** Time, chance and connections; by default Deno's. */
   readonly platform?: ClientPlatform;
+}
+
+/** A member of a cluster. */
+export type ClusterMember = Member;
+
+/** Where a member is found. */
+export type MemberPlace = Pick<Member, "host" | "peerPort" | "clientPort">;
+
+/** The members of a cluster, since the entry at `index`. */
+export type ClusterMembers = Pick<ClientResponseOf<"MembersResponse">, "index" | "leader" | "members">;
+
+/** What a node has, without asking anyone. */
+export interface StaleRead {
+  readonly value: Uint8Array | undefined;
+  /** The state is the one right after this entry. */
+  readonly appliedIndex: number;
+  /** Since so long the node may have missed something; undefined if it never heard from a leader. */
+  readonly ageMs: number | undefined;
 }
 
 /**
@@ -55,6 +78,7 @@ export interface DraftyClientOptions {
 export class DraftyClient {
   readonly #caller: Caller;
   readonly #isIdChosen: boolean;
+  readonly #readFrom: "leader" | "any";
   #window: WriteWindow;
 
   constructor(options: DraftyClientOptions) {
@@ -70,6 +94,7 @@ export class DraftyClient {
       onRedirect: options.onRedirect,
       platform: options.platform ?? denoPlatform(),
     });
+    this.#readFrom = options.readFrom ?? "leader";
     this.#isIdChosen = options.clientId !== undefined;
     this.#window = new WriteWindow(clientId);
   }
@@ -91,15 +116,68 @@ export class DraftyClient {
 
   /** The value of a key, or undefined if there is none. Linearizable: it sees every write that was answered before. */
   async get(key: Uint8Array | string): Promise<Uint8Array | undefined> {
-    const [response] = await this.#read({ type: "GetRequest", key: checkedKey(key) });
-    const { found, value } = expected(response, "GetResponse");
-    return found ? value.slice() : undefined; // a copy: the original holds on to all that came with it
+    const { value } = await this.#get(key, this.#readFrom);
+    return value;
+  }
+
+  /** The value of a key as the first node that answers has it, and how old that may be. */
+  getStale(key: Uint8Array | string): Promise<StaleRead> {
+    return this.#get(key, "stale");
   }
 
   /** All pairs, in the order of their keys' bytes, as they were at one moment. */
   async data(): Promise<Pair[]> {
-    const responses = await this.#read({ type: "DataRequest" });
+    const responses = await this.#read({ type: "DataRequest", mode: this.#readFrom });
     return responses.flatMap((response) => [...expected(response, "DataResponse").pairs]);
+  }
+
+  /** All pairs as the first node that answers has them, and how old that may be. */
+  async dataStale(): Promise<{ pairs: Pair[]; appliedIndex: number; ageMs: number | undefined }> {
+    const responses = await this.#read({ type: "DataRequest", mode: "stale" });
+    const pages = responses.map((response) => expected(response, "DataResponse"));
+    const [first] = pages;
+    return {
+      pairs: pages.flatMap(({ pairs }) => [...pairs]),
+      appliedIndex: first?.appliedIndex ?? 0,
+      ageMs: first?.isAgeKnown === true ? first.ageMs : undefined,
+    };
+  }
+
+  /** The members of the cluster. Linearizable. */
+  async members(): Promise<ClusterMembers> {
+    const [response] = await this.#read({ type: "MembersRequest" });
+    return expected(response, "MembersResponse");
+  }
+
+  /**
+   * Adds a node: a learner first, which is sent everything and counts for nothing, and becomes a voter by itself when
+   * it has caught up. Resolves, when that is committed, to the members.
+   */
+  register(id: number, place: MemberPlace): Promise<ClusterMembers> {
+    return this.#change({ change: "register", id, ...place }, (member) => isAt(member, place));
+  }
+
+  /** Removes a member. It is told, and ends. */
+  deregister(id: number): Promise<ClusterMembers> {
+    const nowhere = { host: "", peerPort: 0, clientPort: 0 };
+    return this.#change({ change: "deregister", id, ...nowhere }, (member) => member === undefined);
+  }
+
+  /** Tells the cluster that a member is found at another address now. */
+  move(id: number, place: MemberPlace): Promise<ClusterMembers> {
+    return this.#change({ change: "move", id, ...place }, (member) => isAt(member, place));
+  }
+
+  /** Lets another node lead: `to`, or whichever the leader picks. Resolves to the node that leads now. */
+  async transfer(to = 0): Promise<{ leader: number }> {
+    const [response] = await this.#read({ type: "TransferRequest", to });
+    return { leader: expected(response, "TransferResponse").leader };
+  }
+
+  /** Asks the first node that answers what it knows, and why it does what it does. */
+  async explain(): Promise<ClientResponseOf<"ExplainResponse">> {
+    const [response] = await this.#read({ type: "ExplainRequest" });
+    return expected(response, "ExplainResponse");
   }
 
   /** Asks the first node that answers who it is. */
@@ -134,6 +212,35 @@ export class DraftyClient {
 
   // ------------------------------------------------------------------------------------------- within
 
+  async #get(key: Uint8Array | string, mode: ReadMode): Promise<StaleRead> {
+    const [response] = await this.#read({ type: "GetRequest", key: checkedKey(key), mode });
+    const { found, value, appliedIndex, isAgeKnown, ageMs } = expected(response, "GetResponse");
+    return {
+      value: found ? value.slice() : undefined, // a copy: the original holds on to all that came with it
+      appliedIndex,
+      ageMs: isAgeKnown ? ageMs : undefined,
+    };
+  }
+
+  /**
+   * A change of the members has no session that would make it take effect once. If an earlier attempt may have been
+   * taken, a refusal can mean that it was; then it is the members that tell.
+   */
+  async #change(
+    fields: Omit<ClientRequestOf<"ChangeMembersRequest">, "type">,
+    isDone: (member: ClusterMember | undefined) => boolean,
+  ): Promise<ClusterMembers> {
+    try {
+      const [response] = await this.#read({ type: "ChangeMembersRequest", ...fields });
+      return expected(response, "MembersResponse");
+    } catch (error) {
+      if (!(error instanceof OutcomeUnknownError)) throw error;
+      const members = await this.members().catch(() => undefined);
+      if (members !== undefined && isDone(members.members.find(({ id }) => id === fields.id))) return members;
+      throw error;
+    }
+  }
+
   #read(request: ClientRequest): Promise<readonly ClientResponse[]> {
     return this.#caller.call(request, this.#caller.deadlineMs());
   }
@@ -157,6 +264,10 @@ export class DraftyClient {
       window.end(session.sequence, response !== undefined);
     }
   }
+}
+
+function isAt(member: ClusterMember | undefined, { host, peerPort, clientPort }: MemberPlace): boolean {
+  return member?.host === host && member.peerPort === peerPort && member.clientPort === clientPort;
 }
 
 function randomClientId(): Uint8Array {

@@ -17,6 +17,7 @@ import {
   OutcomeUnknownError,
   RequestError,
   SessionLostError,
+  TransferFailedError,
 } from "./errors.ts";
 import { nameOf, type ServerAddress } from "./platform.ts";
 
@@ -120,6 +121,8 @@ export class RequestProgress {
         return { ...this.#pause(server), pauseMs: response.retryAfterMs };
       case "busy":
         return { ...this.#pause(server), pauseMs: response.retryAfterMs * (1 + this.#random() / 2) };
+      case "transferFailed":
+        return { kind: "fail", error: new TransferFailedError(response.message) };
       case "noLeader":
       case "leadershipLost":
       case "shuttingDown":

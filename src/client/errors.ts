@@ -51,6 +51,12 @@ export class NoSpaceError extends ClientError {
   override readonly exitCode = 6;
 }
 
+/** Leadership was not handed over; who led before goes on. */
+export class TransferFailedError extends ClientError {
+  override readonly name = "TransferFailedError";
+  override readonly exitCode = 1;
+}
+
 /** The request is not one that can be served. Nothing was done. */
 export class RequestError extends ClientError {
   override readonly name = "RequestError";

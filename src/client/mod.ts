@@ -3,7 +3,14 @@
  *
  * @module
  */
-export { DraftyClient, type DraftyClientOptions } from "./client.ts";
+export {
+  type ClusterMember,
+  type ClusterMembers,
+  DraftyClient,
+  type DraftyClientOptions,
+  type MemberPlace,
+  type StaleRead,
+} from "./client.ts";
 export {
   ClientClosedError,
   ClientError,
@@ -13,6 +20,7 @@ export {
   OutcomeUnknownError,
   RequestError,
   SessionLostError,
+  TransferFailedError,
   UnreachableError,
 } from "./errors.ts";
 export {

@@ -75,5 +75,5 @@ function troubleOf(attempt: Attempt): Trouble | undefined {
   if (response.code === "noLeader") return { kind: "noLeader", text: " knows no leader" };
   return response.code === "noSpace"
     ? { kind: "noSpace", text: " has no room" }
-    : { kind: "refused", text: `: ${response.code}` };
+    : { kind: "refused", text: `: ${response.message}` };
 }

@@ -26,6 +26,8 @@ export interface ClusterConfig {
   readonly electionTimeoutMs: { readonly min: number; readonly max: number };
   /** How long a connection to another node stays open after its last message; 0 is strictly one-shot. */
   readonly lingerMs: number;
+  /** Who serves the reads of clients that use this file. */
+  readonly readFrom: "leader" | "any";
   /** Node N keeps its data in `storageDirectory/N`; a relative path is seen from the working directory. */
   readonly storageDirectory: string;
   /** A file of the log is closed, and the next one begun, when it has this size. */

@@ -29,6 +29,10 @@ election_timeout_ms = [180, 360]
 # 0 is strictly one-shot: connect, send, close. An idle cluster is one-shot either way.
 linger_ms = 5
 
+# Who serves reads of clients that use this file: "leader", or "any" node, which asks the leader first. Either way a read
+# sees every write that was answered before it began.
+read_from = "leader"
+
 [storage]
 # Node N keeps its data in directory/N, seen from where the node is started. \`--data\` goes before it.
 directory = "data"

@@ -83,6 +83,16 @@ export class Table {
     return value;
   }
 
+  /** One of a few words. */
+  oneOf<const Word extends string>(key: string, words: readonly Word[]): Word {
+    const value = this.#values[key];
+    const word = words.find((each) => each === value);
+    if (word === undefined) {
+      throw this.wrong(key, `is not known; give ${words.map((each) => `"${each}"`).join(" or ")}`);
+    }
+    return word;
+  }
+
   missing(key: string, wanted: string): ConfigError {
     return this.#error(this.path, `${this.#pathOf(key)} is missing; ${wanted}`);
   }

@@ -47,7 +47,7 @@ export function parseClusterConfig(text: string, source: string): ClusterConfig 
   root.allowOnly(["cluster", "storage", "nodes"]);
 
   const cluster = root.table("cluster");
-  cluster.allowOnly(["id", "heartbeat_ms", "election_timeout_ms", "linger_ms"]);
+  cluster.allowOnly(["id", "heartbeat_ms", "election_timeout_ms", "linger_ms", "read_from"]);
   const storage = root.table("storage");
   storage.allowOnly(["directory", "segment_bytes", "snapshot_after_bytes"]);
   const heartbeatMs = cluster.has("heartbeat_ms")
@@ -63,6 +63,7 @@ export function parseClusterConfig(text: string, source: string): ClusterConfig 
     heartbeatMs,
     electionTimeoutMs: electionTimeoutOf(cluster, heartbeatMs),
     lingerMs: lingerOf(cluster, heartbeatMs),
+    readFrom: cluster.has("read_from") ? cluster.oneOf("read_from", ["leader", "any"]) : "leader",
     storageDirectory: storage.has("directory") ? storage.text("directory", MAX_DIRECTORY_BYTES) : "data",
     segmentBytes: storage.has("segment_bytes")
       ? storage.wholeNumber("segment_bytes", SEGMENT_BYTES)

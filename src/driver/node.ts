@@ -6,12 +6,14 @@
  *
  * @module
  */
-import type { ClientRequest, PeerMessage } from "../../packraft/mod.ts";
+import type { ClientRequest, Configuration, Member, PeerEnvelope, PeerMessage } from "../../packraft/mod.ts";
 import { crc32 as zlibCrc32 } from "node:zlib";
-import { encodePacket, offerNativeCrc32 } from "../../packraft/mod.ts";
+import { decodeMembers, encodeMembers, encodePacket, offerNativeCrc32 } from "../../packraft/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
+import type { MemberAddress } from "../raft/mod.ts";
 import { Store } from "../kv/mod.ts";
 import {
+  DivergedError,
   MembersError,
   Replica,
   type ReplicaEvent,
@@ -28,7 +30,7 @@ import { DenoFileSystem } from "./deno_file_system.ts";
 import { listenOn } from "./listen.ts";
 import { lineLog, type Log, TroubleLog } from "./log_sink.ts";
 import { LuidSource } from "./luids.ts";
-import { PeerLink } from "./peer_link.ts";
+import { PeerLinks } from "./peer_links.ts";
 import { PeerListener } from "./peer_listener.ts";
 import { closeQuietly } from "./sockets.ts";
 
@@ -40,10 +42,17 @@ const MAX_APPEND_BYTES = 1024 * 1024;
 const KEPT_LOG_BYTES = 8 * 1024 * 1024;
 const SNAPSHOT_CHUNK_BYTES = 512 * 1024;
 const MAX_INFLIGHT_APPENDS = 32;
+const MAX_INFLIGHT_BYTES = 16 * 1024 * 1024;
 /** The whole window fits, and heartbeats beside it: a smaller queue would drop appends while a follower catches up. */
-const MAX_QUEUED_BYTES_PER_PEER = (MAX_INFLIGHT_APPENDS + 1) * MAX_APPEND_BYTES;
+const MAX_QUEUED_BYTES_PER_PEER = MAX_INFLIGHT_BYTES + 4 * MAX_APPEND_BYTES;
+/** How long a node that stops waits for another to lead: an election takes some milliseconds when it is wished. */
+const HAND_OVER_MS = 1_000;
+/** How long a node that was removed still answers: the messages that tell the others of it are sent by then. */
+const LEAVE_AFTER_MS = 200;
 /** How long answers may take to leave when a node stops. */
 const STOP_GRACE_MS = 500;
+/** The exit code for a node that does not belong where it is. */
+const EXIT_IDENTITY = 7;
 /** The exit code for what must not happen: sysexits' "internal software error". */
 const EXIT_INTERNAL = 70;
 
@@ -51,6 +60,10 @@ export interface NodeOptions {
   readonly config: ClusterConfig;
   readonly node: number;
   readonly dataDirectory: string;
+  /** Where this node listens; by default where the configuration file has it, else where the cluster knows it. */
+  readonly address?: MemberAddress;
+  /** The members, as a running cluster has told; by default those of the configuration file. */
+  readonly members?: { readonly index: number; readonly members: readonly Member[] };
   /** Whether each message between nodes, or of a client, is logged as a sentence. */
   readonly serverMsgs?: boolean;
   readonly clientMsgs?: boolean;
@@ -68,6 +81,8 @@ export interface NodeEnd {
 }
 
 export interface RunningNode {
+  /** Where it listens. */
+  readonly address: MemberAddress;
   /** Stops cleanly: answers what it can, seals the log, lets go of the directory. Resolves when all that is done. */
   stop(): Promise<void>;
   /** Resolves when the node has stopped, for whatever reason. */
@@ -86,6 +101,12 @@ export function startNode(options: NodeOptions): Promise<RunningNode> {
   return new Promise((resolve) => resolve(new Node(options)));
 }
 
+/** Nothing says where a node belongs. */
+export class UnknownNodeError extends Error {
+  override readonly name = "UnknownNodeError";
+  readonly exitCode = 3;
+}
+
 class Node implements RunningNode {
   readonly #options: NodeOptions;
   readonly #log: Log;
@@ -94,7 +115,9 @@ class Node implements RunningNode {
   readonly #replica: Replica;
   readonly #peerListener: PeerListener;
   readonly #clientListener: ClientListener;
-  readonly #links: ReadonlyMap<number, PeerLink>;
+  readonly #links: PeerLinks;
+  /** Where others find this node. */
+  readonly #address: MemberAddress;
   readonly #alarm: Alarm;
   readonly #end = Promise.withResolvers<NodeEnd>();
   /** The luid of the present turn, or of the last one. */
@@ -103,6 +126,8 @@ class Node implements RunningNode {
   /** Set while a slice of work that is not urgent waits for its turn. */
   #workTimer: ReturnType<typeof setTimeout> | undefined;
   #workTookMs = 0;
+  #leaveTimer: ReturnType<typeof setTimeout> | undefined;
+  #isStopping = false;
   #hasEnded = false;
 
   constructor(options: NodeOptions) {
@@ -111,33 +136,38 @@ class Node implements RunningNode {
     this.#log = (line) => log(`node ${options.node} ${line}`);
     this.#turn = this.#luids.next("turn");
     const trouble = new TroubleLog(this.#log, now);
-    const self = addressOf(options);
     const opened: { close(): void }[] = [];
+    const listeners = (address: MemberAddress) => {
+      const peer = listenOn(address.host, address.peerPort, "peer");
+      opened.push(peer);
+      const client = listenOn(address.host, address.clientPort, "client");
+      opened.push(client);
+      return { peer, client };
+    };
     try {
       // Ports before files: a second start of the same node says so without touching its data.
-      const peerListener = listenOn(self.host, self.peerPort, "peer");
-      opened.push(peerListener);
-      const clientListener = listenOn(self.host, self.clientPort, "client");
-      opened.push(clientListener);
+      const address = knownAddress(options);
+      const early = address && listeners(address);
       const store = new Store();
       this.#directory = openDirectory(options, store);
       opened.push(this.#directory);
       this.#logRecovery();
       this.#replica = this.#makeReplica(store);
+      this.#address = address ?? this.#replica.addressOf(options.node) ?? notAMember(options);
+      const { peer, client } = early ?? listeners(this.#address);
       this.#alarm = new Alarm(() => this.#wake(), now);
-      this.#links = new Map(this.#peers().map((peer) => [peer.id, this.#linkTo(peer, trouble)]));
+      this.#links = this.#makeLinks(trouble);
       const shared = { luids: this.#luids, trouble, now };
       this.#peerListener = new PeerListener({
         ...shared,
-        listener: peerListener,
+        listener: peer,
         clusterId: options.config.clusterId,
         node: options.node,
-        peers: this.#peers().map((peer) => peer.id),
-        receive: (from, message, luid) => this.#receive(from, message, luid),
+        receive: (envelope, message) => this.#receive(envelope, message),
       });
       this.#clientListener = new ClientListener({
         ...shared,
-        listener: clientListener,
+        listener: client,
         request: (luid, request) => this.#request(luid, request),
       });
     } catch (error) {
@@ -151,17 +181,50 @@ class Node implements RunningNode {
     return this.#end.promise;
   }
 
+  get address(): MemberAddress {
+    return this.#address;
+  }
+
   async stop(): Promise<void> {
+    if (!this.#isStopping) {
+      this.#isStopping = true;
+      await this.#handOver();
+    }
+    await this.#stopWith({ exitCode: 0, reason: "stopped" });
+  }
+
+  async #stopWith(end: NodeEnd): Promise<void> {
     if (this.#hasEnded) return void await this.ended;
     this.#hasEnded = true;
     try {
       this.#replica.stop();
       await this.#disconnect(STOP_GRACE_MS);
       this.#directory.close();
-      this.#end.resolve({ exitCode: 0, reason: "stopped" });
+      this.#end.resolve(end);
     } catch (error) {
       this.#end.resolve(endOf(error));
     }
+  }
+
+  /** Lets another node lead before this one goes: nobody then has to wait for an election timeout. */
+  #handOver(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, HAND_OVER_MS);
+    this.#takeIn(() => this.#replica.handOver(() => resolve()));
+    return promise.finally(() => clearTimeout(timer));
+  }
+
+  /** It is no member any more. What it has to tell the others, that this is so, may leave first. */
+  #leave(index: number): void {
+    if (this.#leaveTimer !== undefined) return;
+    const { node, dataDirectory } = this.#options;
+    const reason = `node ${node} was removed from the cluster by entry ${index}; ` +
+      `to bring it back, register it again: drafty client register ${node} HOST:PEER:CLIENT. ` +
+      `Its data directory ${dataDirectory} may be removed`;
+    this.#leaveTimer = setTimeout(
+      () => void this.#stopWith({ exitCode: EXIT_IDENTITY, reason }),
+      LEAVE_AFTER_MS,
+    );
   }
 
   /** Ends at once, without another promise to anyone: what the disk holds is no longer known. */
@@ -176,16 +239,19 @@ class Node implements RunningNode {
   async #disconnect(graceMs: number): Promise<void> {
     this.#alarm.cancel();
     clearTimeout(this.#workTimer);
-    for (const link of this.#links.values()) link.close();
+    clearTimeout(this.#leaveTimer);
+    this.#links.close();
     await Promise.all([this.#peerListener.close(), this.#clientListener.close(graceMs)]);
   }
 
   // ---------------------------------------------------------------------------------- what arrives
 
-  #receive(from: number, message: PeerMessage, luid: string): void {
+  #receive(envelope: PeerEnvelope, message: PeerMessage): void {
     if (this.#hasEnded) return;
     this.#takeIn(() => {
+      const { from, luid } = envelope;
       if (this.#options.serverMsgs) this.#logReceived(from, message, luid);
+      this.#links.heard(from, envelope);
       this.#replica.receive(from, message);
     });
   }
@@ -257,13 +323,17 @@ class Node implements RunningNode {
     if (this.#options.serverMsgs) {
       this.#log(`${this.#turn} ${luid} tells node ${to}: ${sentenceOfPeerMessage(message)}`);
     }
-    const envelope = { clusterId: this.#options.config.clusterId, from: this.#options.node, to, luid };
-    this.#links.get(to)?.send(encodePacket({ family: "peer", envelope, message }));
+    const { host, peerPort } = this.#address;
+    const { config: { clusterId }, node: from } = this.#options;
+    const envelope = { clusterId, from, to, luid, host, peerPort };
+    this.#links.send(to, encodePacket({ family: "peer", envelope, message }));
   }
 
   #tell(event: ReplicaEvent): void {
     // Commits are as many as writes: they are in the messages for those who want to see each.
     if (event.kind !== "committed") this.#log(`${this.#turn} ${sentenceOfEvent(event)}`);
+    if (event.kind === "configuration") this.#links.forgetHeard();
+    if (event.kind === "removed") this.#leave(event.index);
     if (event.kind === "rejoinImpossible") queueMicrotask(() => this.#fail(this.#hopeless()));
   }
 
@@ -287,17 +357,18 @@ class Node implements RunningNode {
       {
         raft: {
           id: node,
-          voters: config.nodes.map((member) => member.id),
+          configuration: beginningOf(this.#options),
+          codec: { encode: encodeMembers, decode: decodeMembers },
           heartbeatMs: config.heartbeatMs,
           electionTimeoutMs: config.electionTimeoutMs,
           maxAppendBytes: MAX_APPEND_BYTES,
           keptLogBytes: KEPT_LOG_BYTES,
           maxInflightAppends: MAX_INFLIGHT_APPENDS,
+          maxInflightBytes: MAX_INFLIGHT_BYTES,
           random: Math.random,
         },
         storage: this.#directory,
         store,
-        addresses: new Map(config.nodes.map((member) => [member.id, member])),
         maxPendingRequests: MAX_PENDING_REQUESTS,
         snapshotAfterBytes: config.snapshotAfterBytes,
         snapshotChunkBytes: SNAPSHOT_CHUNK_BYTES,
@@ -324,21 +395,16 @@ class Node implements RunningNode {
     }
   }
 
-  #peers(): ClusterConfig["nodes"] {
-    return this.#options.config.nodes.filter((member) => member.id !== this.#options.node);
-  }
-
-  #linkTo(peer: ClusterConfig["nodes"][number], trouble: TroubleLog): PeerLink {
-    return new PeerLink({
-      host: peer.host,
-      port: peer.peerPort,
+  #makeLinks(trouble: TroubleLog): PeerLinks {
+    return new PeerLinks({
       lingerMs: this.#options.config.lingerMs,
       stallMs: STALL_MS,
       maxQueuedBytes: MAX_QUEUED_BYTES_PER_PEER,
-      onLoss: (reason, messageCount) =>
+      addressOf: (node) => this.#replica.addressOf(node),
+      onLoss: (node, { host, peerPort }, reason, messageCount) =>
         trouble.say(
-          `link ${peer.id}`,
-          `peer-link-${peer.id} cannot send to node ${peer.id} at ${peer.host}:${peer.peerPort}: ${reason} (up to ${messageCount} messages lost)`,
+          `link ${node}`,
+          `peer-link-${node} cannot send to node ${node} at ${host}:${peerPort}: ${reason} (up to ${messageCount} messages lost)`,
         ),
     });
   }
@@ -367,10 +433,28 @@ function now(): number {
   return performance.now();
 }
 
-function addressOf(options: NodeOptions): ClusterConfig["nodes"][number] {
-  const self = options.config.nodes.find((member) => member.id === options.node);
-  if (self === undefined) throw new RangeError(`node ${options.node} is not in the configuration`);
-  return self;
+/** Where this node listens, as far as that is known before its directory is opened. */
+function knownAddress({ address, config, members, node }: NodeOptions): MemberAddress | undefined {
+  return address ?? config.nodes.find((member) => member.id === node) ??
+    members?.members.find((member) => member.id === node);
+}
+
+function notAMember({ node, config }: NodeOptions): never {
+  const known = config.nodes.map(({ id }) => id).join(", ");
+  throw new UnknownNodeError(
+    `${config.source}: there is no node ${node}, only ${known}, and its data directory does not say where it belongs; ` +
+      `to add it to a running cluster: drafty client register ${node} HOST:PEER:CLIENT, then start it with ` +
+      "--join HOST:CLIENT of another node",
+  );
+}
+
+/** The members to begin with: what a running cluster has told, or else the configuration file's. */
+function beginningOf({ config, members }: NodeOptions): Configuration {
+  if (members !== undefined) return { index: members.index, term: 0, members: members.members };
+  const beginning = config.nodes.map(({ id, host, peerPort, clientPort }) => (
+    { id, host, peerPort, clientPort, role: "voter", admission: 0 } as const
+  ));
+  return { index: 0, term: 0, members: beginning.sort((a, b) => a.id - b.id) };
 }
 
 function openDirectory(options: NodeOptions, store: Store): DataDirectory {
@@ -386,7 +470,7 @@ function openDirectory(options: NodeOptions, store: Store): DataDirectory {
 }
 
 function endOf(error: unknown): NodeEnd {
-  if (error instanceof StorageError || error instanceof MembersError) {
+  if (error instanceof StorageError || error instanceof MembersError || error instanceof DivergedError) {
     return { exitCode: error.exitCode, reason: error.message };
   }
   const reason = error instanceof Error ? error.message : String(error);

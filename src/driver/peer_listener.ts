@@ -2,12 +2,18 @@
  * The port for peers. It takes messages from nodes of its own cluster, and answers nothing: a reply is a message
  * of its own on a connection of its own.
  *
- * Nobody is trusted to be a peer: what is not packraft, not of this cluster, not from a member or not for this node
- * closes the connection and changes nothing.
+ * What is not packraft, not of this cluster, not for this node or said to be from it closes the connection and changes
+ * nothing. Whether the sender is a member only the log can tell: the server judges that.
  *
  * @module
  */
-import { type Packet, PacketReader, PackraftError, type PeerMessage } from "../../packraft/mod.ts";
+import {
+  type Packet,
+  PacketReader,
+  PackraftError,
+  type PeerEnvelope,
+  type PeerMessage,
+} from "../../packraft/mod.ts";
 import { acceptAll } from "./accept_loop.ts";
 import { ConnectionTable, TrackedConnection } from "./connection_table.ts";
 import type { TroubleLog } from "./log_sink.ts";
@@ -22,12 +28,10 @@ export interface PeerListenerOptions {
   readonly listener: Deno.TcpListener;
   readonly clusterId: string;
   readonly node: number;
-  /** The other nodes' ids. */
-  readonly peers: readonly number[];
   readonly luids: LuidSource;
   readonly trouble: TroubleLog;
   readonly now: () => number;
-  readonly receive: (from: number, message: PeerMessage, luid: string) => void;
+  readonly receive: (envelope: PeerEnvelope, message: PeerMessage) => void;
 }
 
 /** A message that this node must not take. */
@@ -85,7 +89,7 @@ export class PeerListener {
 
   #take(packet: Packet): void {
     if (packet.family !== "peer") return; // the reader accepts no other
-    const { clusterId, node, peers, receive } = this.#options;
+    const { clusterId, node, receive } = this.#options;
     const { envelope, message } = packet;
     if (envelope.clusterId !== clusterId) {
       throw new IdentityProblem(`message of cluster "${envelope.clusterId}", this is "${clusterId}"`);
@@ -95,12 +99,11 @@ export class PeerListener {
         `message for node ${envelope.to}, this is node ${node}; are addresses swapped?`,
       );
     }
-    if (!peers.includes(envelope.from)) {
-      const members = peers.join(", ");
+    if (envelope.from === node || envelope.from === 0) {
       throw new IdentityProblem(
-        `message from node ${envelope.from}; the other members are ${members || "none"}`,
+        `message from node ${envelope.from}, and this is node ${node}; is a copy of it running?`,
       );
     }
-    receive(envelope.from, message, envelope.luid);
+    receive(envelope, message);
   }
 }

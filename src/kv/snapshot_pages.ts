@@ -5,8 +5,8 @@
  * ```
  * head page, the first
  *   0   1  kind: 1
- *   1      varint content version (1), lastApplied, pairs digest, history digest, number of sessions, number of pairs,
- *          number of members of the cluster, then the id of each, the smallest first
+ *   1      varint content version (2), lastApplied, pairs digest, history digest, number of sessions, number of pairs,
+ *          then the members as of lastApplied: CONFIGURATION of packraft
  *
  * session pages: those who wrote, the one that has not written for longest first
  *   0   1  kind: 2
@@ -29,6 +29,8 @@ import {
   ByteReader,
   ByteWriter,
   CLIENT_ID_BYTES,
+  CONFIGURATION,
+  type Configuration,
   MAX_KEY_BYTES,
   MAX_VALUE_BYTES,
   PackraftError,
@@ -37,7 +39,7 @@ import { bytesOfName, nameIn, nameOfBytes, writeName } from "./byte_names.ts";
 import type { Session, WriteResult } from "./sessions.ts";
 
 const PAGE_BYTES = 64 * 1024;
-const CONTENT_VERSION = 1;
+const CONTENT_VERSION = 2;
 const PAGE_KIND = { head: 1, sessions: 2, pairs: 3 } as const;
 const RESULT_KIND = { put: 1, deleted: 2, notFound: 3, invalid: 4 } as const;
 
@@ -48,8 +50,8 @@ export interface SnapshotHead {
   readonly historyDigest: number;
   readonly sessionCount: number;
   readonly pairCount: number;
-  /** The ids of the members of the cluster, in order. */
-  readonly members: readonly number[];
+  /** The members as of lastApplied. */
+  readonly configuration: Configuration;
 }
 
 /** All that a store consists of, as a snapshot holds it. */
@@ -74,11 +76,11 @@ export interface SnapshotTarget {
 export function* pagesOf(content: SnapshotContent): Generator<Uint8Array> {
   const head = new ByteWriter(64);
   head.u8(PAGE_KIND.head);
-  const { lastApplied, pairsDigest, historyDigest, sessionCount, pairCount, members } = content;
-  const counts = [sessionCount, pairCount, members.length];
-  for (const number of [CONTENT_VERSION, lastApplied, pairsDigest, historyDigest, ...counts, ...members]) {
-    head.varint(number);
-  }
+  const { lastApplied, pairsDigest, historyDigest, sessionCount, pairCount, configuration } = content;
+  for (
+    const number of [CONTENT_VERSION, lastApplied, pairsDigest, historyDigest, sessionCount, pairCount]
+  ) head.varint(number);
+  CONFIGURATION.write(head, configuration);
   yield head.finish();
   yield* pagesOfItems(PAGE_KIND.sessions, content.sessions, writeSession);
   const key = new Uint8Array(MAX_KEY_BYTES);
@@ -177,7 +179,7 @@ function readHead(reader: ByteReader): SnapshotHead {
     historyDigest: reader.varint(),
     sessionCount: reader.varint(),
     pairCount: reader.varint(),
-    members: readMembers(reader),
+    configuration: CONFIGURATION.read(reader),
   };
 }
 
@@ -186,12 +188,6 @@ function readCount(reader: ByteReader): number {
   const count = reader.u32();
   if (count === 0) throw malformed("a page with nothing in it");
   return count;
-}
-
-function readMembers(reader: ByteReader): number[] {
-  const members: number[] = [];
-  for (let left = reader.varint(); left > 0; left--) members.push(reader.varint());
-  return members;
 }
 
 function writeSession(

@@ -5,13 +5,22 @@
  *
  * @module
  */
-import { crc32, type Entry, PackraftError, type Pair } from "../../packraft/mod.ts";
+import {
+  type Configuration,
+  crc32,
+  decodeMembers,
+  type Entry,
+  PackraftError,
+  type Pair,
+} from "../../packraft/mod.ts";
 import { bytesOfName, nameOfBytes } from "./byte_names.ts";
 import { type Command, decodeCommand } from "./command.ts";
 import { MAX_SLOTS, PageValues, type ValuePlace } from "./page_values.ts";
 import { PairMap } from "./pair_map.ts";
 import { type Session, Sessions, type WriteResult } from "./sessions.ts";
 import { malformed, pagesOf, readPages, type SnapshotHead, type SnapshotTarget } from "./snapshot_pages.ts";
+
+const NO_CONFIGURATION: Configuration = { index: 0, term: 0, members: [] };
 
 /** The replicated key-value store. */
 export class Store {
@@ -21,7 +30,7 @@ export class Store {
   #pairsDigest = 0;
   #historyDigest = 0;
   #approximateBytes = 0;
-  #members: readonly number[] = [];
+  #configuration: Configuration | undefined;
 
   constructor(sessions: Sessions = new Sessions()) {
     this.sessions = sessions;
@@ -32,13 +41,14 @@ export class Store {
     return this.#lastApplied;
   }
 
-  /** The members of the cluster, as a snapshot has them; none until they are set. */
-  get members(): readonly number[] {
-    return this.#members;
+  /** The members of the cluster as of the last entry applied; undefined while no entry and no snapshot has told. */
+  get configuration(): Configuration | undefined {
+    return this.#configuration;
   }
 
-  set members(members: readonly number[]) {
-    this.#members = [...members].sort((a, b) => a - b);
+  /** The members that the cluster began with: the log does not hold them, and snapshots do. */
+  begin(configuration: Configuration): void {
+    this.#configuration = configuration;
   }
 
   get pairCount(): number {
@@ -65,12 +75,18 @@ export class Store {
     }
     this.#lastApplied = entry.index;
     if (entry.kind === "noop") return undefined;
+    if (entry.kind === "configuration") return this.#applyConfiguration(entry);
     const command = tryDecode(entry.data);
     const result = command === undefined
       ? { kind: "invalid" } as const
       : this.sessions.once(command, () => this.write(entry.index, command));
     this.#historyDigest = scrambled(crc32(entry.data, this.#historyDigest ^ digestOfResult(result)));
     return result;
+  }
+
+  #applyConfiguration({ index, term, data }: Entry): undefined {
+    this.#configuration = { index, term, members: decodeMembers(data) };
+    this.#historyDigest = scrambled(crc32(data, this.#historyDigest ^ index));
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -93,7 +109,7 @@ export class Store {
       historyDigest: this.#historyDigest,
       sessionCount: this.sessions.clientCount,
       pairCount: this.#pairs.size,
-      members: this.#members,
+      configuration: this.#configuration ?? NO_CONFIGURATION,
       sessions: this.sessions.capture(),
       pairs: this.#pairs.capture(),
     });
@@ -113,7 +129,7 @@ export class Store {
       this.#pairsDigest = loading.pairsDigest | 0;
       this.#historyDigest = loading.historyDigest;
       this.#approximateBytes = loading.approximateBytes;
-      this.#members = loading.members;
+      this.#configuration = loading.configuration;
     } catch (error) {
       this.#forget();
       throw error;
@@ -127,7 +143,7 @@ export class Store {
     this.#pairsDigest = 0;
     this.#historyDigest = 0;
     this.#approximateBytes = 0;
-    this.#members = [];
+    this.#configuration = undefined;
   }
 
   /** Does what a command says, without asking whether it was done before: {@linkcode Store.apply} has. */
@@ -154,7 +170,7 @@ class Loading implements SnapshotTarget {
   pairsDigest = 0;
   historyDigest = 0;
   approximateBytes = 0;
-  members: readonly number[] = [];
+  configuration: Configuration | undefined;
   readonly #sessions: Sessions;
   readonly #names: string[] = [];
   readonly #places: ValuePlace[] = [];
@@ -166,8 +182,8 @@ class Loading implements SnapshotTarget {
     this.#sessions = sessions;
   }
 
-  head({ lastApplied, pairsDigest, historyDigest, members }: SnapshotHead): void {
-    this.members = members;
+  head({ lastApplied, pairsDigest, historyDigest, configuration }: SnapshotHead): void {
+    this.configuration = configuration;
     this.lastApplied = lastApplied;
     this.pairsDigest = pairsDigest;
     this.historyDigest = historyDigest;

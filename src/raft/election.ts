@@ -10,15 +10,18 @@ import type {
   RequestVoteRequest,
   RequestVoteResponse,
 } from "../../packraft/mod.ts";
+import { memberOf } from "./configurations.ts";
+import { noteRemoved } from "./membership.ts";
 import { mayVote } from "./rejoin.ts";
 import type { ServerState } from "./state.ts";
-import { becomeCandidate, becomeLeader, becomePreCandidate } from "./transitions.ts";
+import type { Candidate, PreCandidate } from "./role.ts";
+import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./transitions.ts";
 import type { NodeId, VoteRefusal } from "./types.ts";
 
 /** Stands for election when the timeout has passed without a leader. */
 export function maybeStartElection(state: ServerState): void {
   if (state.nowMs < state.electionDeadlineMs) return;
-  if (!mayVote(state)) return state.resetElectionTimer();
+  if (!state.isVoter || !mayVote(state)) return state.resetElectionTimer();
   becomePreCandidate(state, "election timeout");
   maybeWin(state);
 }
@@ -42,7 +45,7 @@ export function isLeaderAlive(state: ServerState): boolean {
 
 /** Answers whether it would vote, and changes nothing. */
 export function handlePreVoteRequest(state: ServerState, from: NodeId, request: PreVoteRequest): void {
-  const refusal = refusalOfPreVote(state, request);
+  const refusal = orRemoved(state, from, refusalOfPreVote(state, request));
   tellRefusal(state, from, request.term, refusal, true);
   state.outbox.promise({
     to: from,
@@ -52,6 +55,7 @@ export function handlePreVoteRequest(state: ServerState, from: NodeId, request: 
       requestTerm: request.term,
       voteGranted: refusal === "none",
       refusal,
+      configurationIndex: state.committedConfiguration.index,
     },
   });
 }
@@ -62,7 +66,7 @@ export function handleRequestVoteRequest(
   from: NodeId,
   request: RequestVoteRequest,
 ): void {
-  const refusal = refusalOfVote(state, from, request);
+  const refusal = orRemoved(state, from, refusalOfVote(state, from, request));
   tellRefusal(state, from, request.term, refusal, false);
   if (refusal === "none") {
     state.setHardState(state.currentTerm, from);
@@ -76,15 +80,14 @@ export function handleRequestVoteRequest(
       requestTerm: request.term,
       voteGranted: refusal === "none",
       refusal,
+      configurationIndex: state.committedConfiguration.index,
     },
   });
 }
 
 export function handlePreVoteResponse(state: ServerState, from: NodeId, response: PreVoteResponse): void {
   if (state.role.name !== "preCandidate" || response.requestTerm !== state.currentTerm + 1) return;
-  if (!response.voteGranted) return;
-  state.role.granted.push(from);
-  maybeWin(state);
+  takeVote(state, state.role, from, response);
 }
 
 export function handleRequestVoteResponse(
@@ -93,17 +96,40 @@ export function handleRequestVoteResponse(
   response: RequestVoteResponse,
 ): void {
   if (state.role.name !== "candidate") return;
-  if (!state.rules.countsForTerm(response.requestTerm, state.currentTerm) || !response.voteGranted) return;
-  state.role.granted.push(from);
-  maybeWin(state);
+  if (state.rules.countsForTerm(response.requestTerm, state.currentTerm)) {
+    takeVote(state, state.role, from, response);
+  }
+}
+
+function takeVote(
+  state: ServerState,
+  role: PreCandidate | Candidate,
+  from: NodeId,
+  { voteGranted, refusal, configurationIndex }: PreVoteResponse | RequestVoteResponse,
+): void {
+  if (voteGranted) {
+    role.granted.push(from);
+    return maybeWin(state);
+  }
+  role.refused.set(from, refusal);
+  // Not if it is the voter that has not heard yet of a configuration with this server in it.
+  const isNews = configurationIndex > state.configurations.newest.index;
+  if (refusal !== "removed" || !isNews) return;
+  noteRemoved(state, configurationIndex);
+  becomeFollower(
+    state,
+    state.currentTerm,
+    0,
+    `node ${from} says that it was removed by entry ${configurationIndex}`,
+  );
 }
 
 /** Goes on as soon as a quorum is in favour. */
 function maybeWin(state: ServerState): void {
   if (state.role.name !== "preCandidate" && state.role.name !== "candidate") return;
-  const votes = state.rules.votesOf(state.role.granted);
+  const votes = state.rules.votesOf(state.role.granted.filter((node) => state.isCounted(node)));
   if (votes < state.quorum) return;
-  const count = `${votes} of ${state.options.voters.length} votes`;
+  const count = `${votes} of ${state.voters.length} votes`;
   if (state.role.name === "preCandidate") becomeCandidate(state, `${count} likely`);
   else becomeLeader(state, count);
 }
@@ -122,6 +148,12 @@ function refusalOfVote(state: ServerState, from: NodeId, request: RequestVoteReq
   if (!mayVote(state)) return "memoryLost";
   if (!state.rules.mayVoteFor(from, state.votedFor)) return "alreadyVoted";
   return state.rules.isUpToDate(request, state.logEnd) ? "none" : "logBehind";
+}
+
+/** A candidate that is no member any more has to know that, whatever else would keep it from winning. */
+function orRemoved(state: ServerState, from: NodeId, refusal: VoteRefusal): VoteRefusal {
+  if (refusal === "none" || memberOf(state.committedConfiguration, from) !== undefined) return refusal;
+  return "removed";
 }
 
 function tellRefusal(

@@ -19,6 +19,7 @@ import type {
   RaftEvent,
   Ready,
   Refused,
+  Transferred,
 } from "./types.ts";
 
 interface Promised extends Outgoing {
@@ -40,6 +41,7 @@ export class Outbox {
   #accepted: Accepted[] = [];
   #reads: number[] = [];
   #refused: Refused[] = [];
+  #transferred: Transferred[] = [];
   #chunksToSend: ChunkToSend[] = [];
   #chunksToStore: ChunkToStore[] = [];
   #events: RaftEvent[] = [];
@@ -120,6 +122,10 @@ export class Outbox {
     this.#refused.push(refused);
   }
 
+  transferred(transferred: Transferred): void {
+    this.#transferred.push(transferred);
+  }
+
   tell(event: RaftEvent): void {
     this.#events.push(event);
   }
@@ -148,6 +154,7 @@ export class Outbox {
       accepted: this.#accepted,
       reads: this.#reads,
       refused: this.#refused,
+      transferred: this.#transferred,
       chunksToSend: this.#chunksToSend,
       chunksToStore: this.#chunksToStore,
       events: this.#events,
@@ -156,6 +163,7 @@ export class Outbox {
     this.#accepted = [];
     this.#reads = [];
     this.#refused = [];
+    this.#transferred = [];
     this.#chunksToSend = [];
     this.#chunksToStore = [];
     this.#events = [];

@@ -7,6 +7,8 @@
  * @module
  */
 import type { AppendEntriesRequest, AppendEntriesResponse } from "../../packraft/mod.ts";
+import { compareStates, hashAnswer, hashIndexFor, moveHashIndex, noteDivergence } from "./divergence.ts";
+import { followMembers, maybeLeave, maybeNoteRemoved, maybePromote } from "./membership.ts";
 import { becomeProbe, maybeAdvance, maySendEntries, noteSent, type Progress } from "./progress.ts";
 import type { Leader } from "./role.ts";
 import type { ServerState } from "./state.ts";
@@ -25,6 +27,10 @@ export function handlePropose(state: ServerState, proposals: readonly Proposal[]
       state.outbox.refuse({ token, reason: "notLeader" });
       continue;
     }
+    if (state.rules.refusesProposals(state.role.transfer?.to ?? 0)) {
+      state.outbox.refuse({ token, reason: "handingOver" });
+      continue;
+    }
     const index = state.log.lastIndex + 1;
     const term = state.currentTerm;
     state.appendEntry({ index, term, kind: "command", data });
@@ -38,7 +44,7 @@ export function flushAppends(state: ServerState): void {
   for (const [to, progress] of state.role.progress) {
     while (
       progress.nextIndex <= state.log.lastIndex &&
-      maySendEntries(progress, state.options.maxInflightAppends)
+      maySendEntries(progress, state.options)
     ) {
       sendAppend(state, state.role, to, progress, true);
     }
@@ -48,21 +54,24 @@ export function flushAppends(state: ServerState): void {
 /** Sends every follower a request now, empty if there is nothing to send: it says that this leader lives. */
 export function broadcastHeartbeat(state: ServerState, leader: Leader): void {
   leader.heartbeatDueMs = state.nowMs + state.options.heartbeatMs;
+  moveHashIndex(state, leader);
+  followMembers(state, leader);
   for (const [to, progress] of leader.progress) {
-    sendAppend(state, leader, to, progress, maySendEntries(progress, state.options.maxInflightAppends));
+    sendAppend(state, leader, to, progress, maySendEntries(progress, state.options));
   }
 }
 
 /** Steps down when no quorum has been heard from: its clients are better served elsewhere (thesis, 6.2). */
 export function checkQuorum(state: ServerState, leader: Leader): void {
   const since = state.nowMs - state.options.electionTimeoutMs.max;
-  const heard = [...leader.progress.values()].filter((progress) => progress.heardMs >= since).length + 1;
+  let heard = state.isVoter ? 1 : 0;
+  for (const [node, { heardMs }] of leader.progress) if (heardMs >= since && state.isCounted(node)) heard++;
   if (heard < state.quorum) {
     becomeFollower(
       state,
       state.currentTerm,
       0,
-      `heard from ${heard} of ${state.options.voters.length} nodes`,
+      `heard from ${heard} of ${state.voters.length} voters`,
     );
   }
 }
@@ -85,10 +94,13 @@ export function handleAppendEntriesResponse(
     tellIgnored(state, from, "AppendEntriesResponse", "answers a round that was never begun");
     return;
   }
+  if (response.readRound < progress.sinceRound) return; // of another life of this follower, perhaps
   progress.heardMs = state.nowMs;
   progress.readRound = Math.max(progress.readRound, response.readRound);
+  compareStates(state, state.role, from, response);
   if (state.rules.acknowledges(response.success)) {
     if (maybeAdvance(progress, response.matchIndex)) maybeCommit(state);
+    if (state.role.name === "leader") maybePromote(state, state.role, from, progress);
   } else {
     maybeBackUp(state, progress, response);
   }
@@ -97,11 +109,14 @@ export function handleAppendEntriesResponse(
 /** Commits what a quorum has (section 5.3), if it is of this term (5.4.2). */
 export function maybeCommit(state: ServerState): void {
   if (state.role.name !== "leader") return;
-  const matchIndexes = [...state.role.progress.values()].map((progress) => progress.matchIndex);
-  matchIndexes.push(state.log.durableIndex);
+  const { progress } = state.role;
+  const matchIndexes = state.voters.map((voter) =>
+    voter === state.id ? state.log.durableIndex : progress.get(voter)?.matchIndex ?? 0
+  );
   const index = state.rules.quorumIndex(matchIndexes, state.quorum);
   if (!state.rules.mayCommit(state.log.termAt(index) ?? 0, state.currentTerm)) return;
   advanceCommit(state, index);
+  maybeLeave(state);
 }
 
 function sendAppend(
@@ -128,10 +143,14 @@ function sendAppend(
       prevLogTerm: state.log.termAt(prevLogIndex) ?? 0,
       leaderCommit: state.commitIndex,
       readRound: leader.reads.round,
+      hashIndex: hashIndexFor(leader, progress.state),
+      divergesAt: progress.state.divergesAt,
       entries,
     },
   });
-  if (entries.length > 0) noteSent(progress, progress.nextIndex + entries.length - 1);
+  if (entries.length === 0) return;
+  const bytes = entries.reduce((sum, { data }) => sum + data.length, 0);
+  noteSent(progress, progress.nextIndex + entries.length - 1, bytes);
 }
 
 /**
@@ -181,6 +200,9 @@ export function handleAppendEntriesRequest(
     state.log.lastIndex,
   );
   advanceCommit(state, state.rules.followerCommitIndex(request.leaderCommit, matchIndex));
+  maybeNoteRemoved(state, request.leaderCommit);
+  noteDivergence(state, request.divergesAt);
+  noteFresh(state, request.leaderCommit);
   const acknowledgement = {
     type: "AppendEntriesResponse",
     term: state.currentTerm,
@@ -191,6 +213,7 @@ export function handleAppendEntriesRequest(
     conflictTerm: 0,
     conflictIndex: 0,
     readRound: request.readRound,
+    ...hashAnswer(state, request.hashIndex),
   } as const;
   if (request.entries.length > 0) return state.outbox.promise({ to: from, message: acknowledgement });
   // A heartbeat asks whether this server follows, and gets its answer whatever the disk does.
@@ -246,6 +269,8 @@ function reject(
       conflictTerm: isConflict ? state.log.termAt(prevLogIndex) ?? 0 : 0,
       conflictIndex: isConflict ? state.log.firstIndexOfTermAt(prevLogIndex) : state.log.lastIndex + 1,
       readRound: reason === "staleTerm" ? 0 : request.readRound,
+      hashIndex: 0,
+      stateHash: 0,
     },
   });
 }
@@ -257,6 +282,16 @@ function advanceCommit(state: ServerState, index: number): void {
   if (upTo <= state.commitIndex) return;
   state.commitIndex = upTo;
   state.outbox.tell({ kind: "committed", upTo });
+}
+
+/** The leader says how much is committed: once that is applied here, the state is as old as this message. */
+function noteFresh(state: ServerState, leaderCommit: number): void {
+  if (leaderCommit <= state.lastApplied) {
+    state.freshMs = state.nowMs;
+  } else if (state.freshUpTo <= state.lastApplied || state.freshUpTo === Infinity) {
+    state.freshUpTo = leaderCommit;
+    state.freshSinceMs = state.nowMs;
+  }
 }
 
 function tellIgnored(

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { NodeId, RoleName } from "./types.ts";
+import type { Configuration, Member, NodeId, RoleName } from "./types.ts";
 
 /** The end of a log: what an election compares. */
 export interface LogEnd {
@@ -51,6 +51,14 @@ export interface Rules {
   readConfirmed(acknowledged: number, quorum: number): boolean;
   readIndexFor(commitIndex: number): number;
   mayAnswerRead(lastApplied: number, readIndex: number): boolean;
+  configurationInForce(newest: Configuration, committed: Configuration): Configuration;
+  counts(role: Member["role"] | undefined): boolean;
+  mayChangeMembers(commitIndex: number, termStartIndex: number, configurationIndex: number): boolean;
+  isCaughtUp(roundMs: number, electionTimeoutMinMs: number): boolean;
+  mayBegin(admission: number, round: number): boolean;
+  mayHandOver(matchIndex: number, lastLogIndex: number): boolean;
+  refusesProposals(transferTo: NodeId): boolean;
+  answersRound(round: number, askedRound: number): boolean;
   rejoinAnswers(voterCount: number): number;
   rejoinTerm(newestTerm: number): number;
   votesAgain(durableTerm: number, rejoinTerm: number): boolean;
@@ -138,6 +146,33 @@ export const RAFT_RULES: Rules = {
 
   /** It is answered when the state machine has come that far (thesis, 6.4). */
   mayAnswerRead: (lastApplied, readIndex) => lastApplied >= readIndex,
+
+  /** The newest configuration in the log counts, committed or not (section 6; thesis, 4.1). */
+  configurationInForce: (newest) => newest,
+
+  /** Votes, acknowledgements and answers count if they are a voter's: not a learner's, and not one's who has left. */
+  counts: (role) => role === "voter",
+
+  /** Members change one at a time, and only under a leader that has committed an entry of its own term: else it may
+   * not know of a change that another leader has committed (Ongaro's correction of 2015 to the thesis, 4.1). */
+  mayChangeMembers: (commitIndex, termStartIndex, configurationIndex) =>
+    commitIndex >= termStartIndex && commitIndex >= configurationIndex,
+
+  /** A learner has caught up when all that the leader had at the beginning of a round arrived within an election
+   * timeout: then the last step takes less time than a cluster may do without a leader (thesis, 4.2.1). */
+  isCaughtUp: (roundMs, electionTimeoutMinMs) => roundMs <= electionTimeoutMinMs,
+
+  /** A node without a past begins once: with the round that the log has of it, and with no other (`rejoin.ts`). */
+  mayBegin: (admission, round) => admission === round,
+
+  /** Who is to lead must have all that the leader has, or it could not win (thesis, 3.10). */
+  mayHandOver: (matchIndex, lastLogIndex) => matchIndex === lastLogIndex,
+
+  /** While it hands over, a leader takes nothing new: else there would always be something left to send. */
+  refusesProposals: (transferTo) => transferTo !== 0,
+
+  /** An answer to an earlier question says nothing about reads that came after it (thesis, 6.4). */
+  answersRound: (round, askedRound) => round === askedRound,
 
   /** Who has forgotten its promises asks all others: any of them may be the one that knows (`rejoin.ts`). */
   rejoinAnswers: (voterCount) => voterCount - 1,

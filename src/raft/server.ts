@@ -26,8 +26,17 @@ import type { RaftLog } from "./log.ts";
 import { malformationOf } from "./malformed.ts";
 import type { Progress } from "./progress.ts";
 import type { Role } from "./role.ts";
-import { flushReads, handleRead } from "./reads.ts";
-import { askAgain, becomeRejoining, handleRejoinRequest, handleRejoinResponse, mayVote } from "./rejoin.ts";
+import { handleChangeMembers } from "./membership.ts";
+import { flushReads, handleRead, handleReadIndexRequest, handleReadIndexResponse } from "./reads.ts";
+import { memberOf } from "./configurations.ts";
+import {
+  askAgain,
+  becomeRejoining,
+  configurationsInPlay,
+  handleRejoinRequest,
+  handleRejoinResponse,
+  mayVote,
+} from "./rejoin.ts";
 import {
   broadcastHeartbeat,
   checkQuorum,
@@ -47,10 +56,13 @@ import {
   resendChunks,
 } from "./snapshots.ts";
 import { ServerState } from "./state.ts";
+import { flushTransfer, handleTimeoutNow, handleTransfer, maybeEndTransfer } from "./transfer.ts";
 import { becomeFollower } from "./transitions.ts";
 import type {
+  Configuration,
   Input,
   LogPosition,
+  MemberAddress,
   NodeId,
   PeerMessage,
   RaftOptions,
@@ -81,8 +93,17 @@ export interface RaftView {
   /** Whether it remembers enough of what it promised to vote. */
   readonly mayVote: boolean;
   readonly log: Pick<RaftLog, "base" | "termAt" | "entryAt" | "slice" | "lastIndex" | "durableIndex">;
+  /** The members, committed or not; and as far as that is known to be committed. */
+  readonly configuration: Configuration;
+  readonly committedConfiguration: Configuration;
   /** A leader's followers. */
   readonly progress: ReadonlyMap<NodeId, Readonly<Progress>> | undefined;
+  /** All that the role consists of. */
+  readonly part: Readonly<Role>;
+  /** Since when this server has known of nothing committed that it has not applied; undefined if it never did. */
+  readonly freshMs: number | undefined;
+  /** The server's own time, for comparison with the times in here. */
+  readonly nowMs: number;
 }
 
 export class RaftServer {
@@ -91,19 +112,16 @@ export class RaftServer {
   #clockMs: number;
 
   /**
-   * A server as recovery found it: a follower with a fresh election timeout (section 5.2). Throws a `RangeError`
-   * if `options.id` is not one of the voters: it would count a vote that nobody has given it.
+   * A server as recovery found it: a follower with a fresh election timeout (section 5.2). It need not be a member yet,
+   * or any more: then it votes for others and never stands.
    */
   constructor(options: RaftOptions, recovered: Recovered, nowMs: number) {
-    if (!options.voters.includes(options.id)) {
-      throw new RangeError(`node ${options.id} is not among the voters ${options.voters.join(", ")}`);
-    }
     this.#clockMs = nowMs;
     this.#state = new ServerState(options, recovered, nowMs);
     this.#state.resetElectionTimer();
     if (recovered.memory !== "whole") becomeRejoining(this.#state, recovered.memory);
     // Alone there is nobody to wait for.
-    if (this.#state.peers.length === 0) this.#state.electionDeadlineMs = nowMs;
+    if (this.#state.isVoter && this.#state.voters.length === 1) this.#state.electionDeadlineMs = nowMs;
   }
 
   /** Takes one input. What follows from it is collected until {@linkcode RaftServer.ready}. */
@@ -117,7 +135,13 @@ export class RaftServer {
         handlePropose(state, input.proposals);
         break;
       case "read":
-        handleRead(state, input.token);
+        handleRead(state, input.token, input.isForAny ?? false);
+        break;
+      case "changeMembers":
+        handleChangeMembers(state, input.token, input.change);
+        break;
+      case "transfer":
+        handleTransfer(state, input.token, input.to);
         break;
       case "time":
         this.#stepTime(input.nowMs);
@@ -126,7 +150,7 @@ export class RaftServer {
         this.#stepPersisted(input.sequence);
         break;
       case "applied":
-        state.lastApplied = Math.max(state.lastApplied, Math.min(input.upTo, state.handedToApply));
+        this.#stepApplied(input.upTo, input.stateHashes ?? []);
         break;
       case "snapshotTaken":
         handleSnapshotTaken(state, input.index);
@@ -135,7 +159,7 @@ export class RaftServer {
         handleChunkStored(state, input.from, input.lastIncludedIndex, input.nextOffset);
         break;
       case "snapshotInstalled":
-        handleSnapshotInstalled(state, input.from, input.position);
+        handleSnapshotInstalled(state, input.from, input.position, input.configuration);
         break;
     }
   }
@@ -146,6 +170,7 @@ export class RaftServer {
     flushReads(state);
     flushSnapshots(state);
     flushAppends(state);
+    flushTransfer(state);
     // Also what is not durable here: a quorum has it. So a leader whose disk is full still answers reads.
     const upTo = Math.min(state.commitIndex, state.handedToApply + MAX_COMMITTED);
     const committed = state.log.slice(state.handedToApply, upTo);
@@ -158,6 +183,11 @@ export class RaftServer {
     const { role, electionDeadlineMs, nowMs, handedToApply, commitIndex } = this.#state;
     if (handedToApply < commitIndex) return this.#clockMs; // there is more to apply
     return this.#clockMs + (dueMsOf(role, electionDeadlineMs) - nowMs);
+  }
+
+  /** Where a node is found, if this one has known it as a member since its log begins. */
+  addressOf(node: NodeId): MemberAddress | undefined {
+    return addressOf(this.#state, node);
   }
 
   /** A look at the server as it is now. `log` and `progress` are live: look, do not keep. */
@@ -176,7 +206,12 @@ export class RaftServer {
       snapshot: state.snapshot,
       mayVote: role.name !== "rejoining" && mayVote(state),
       log: state.log,
+      configuration: state.configuration,
+      committedConfiguration: state.committedConfiguration,
       progress: role.name === "leader" ? role.progress : undefined,
+      part: role,
+      freshMs: role.name === "leader" ? state.nowMs : state.freshMs,
+      nowMs: state.nowMs,
     };
   }
 
@@ -201,8 +236,19 @@ export class RaftServer {
     if (state.role.name !== "leader" || state.nowMs < state.role.heartbeatDueMs) return;
     checkQuorum(state, state.role);
     if (state.role.name !== "leader") return;
+    maybeEndTransfer(state, state.role);
+    if (state.role.name !== "leader") return;
     resendChunks(state, state.role);
     broadcastHeartbeat(state, state.role);
+  }
+
+  #stepApplied(upTo: number, stateHashes: readonly number[]): void {
+    const state = this.#state;
+    for (const [i, hash] of stateHashes.entries()) {
+      state.stateHashes.note(upTo - stateHashes.length + 1 + i, hash);
+    }
+    state.lastApplied = Math.max(state.lastApplied, Math.min(upTo, state.handedToApply));
+    if (state.lastApplied >= state.freshUpTo) state.freshMs = state.freshSinceMs;
   }
 
   #stepPersisted(sequence: number): void {
@@ -236,6 +282,11 @@ export class RaftServer {
       state.outbox.tell({ kind: "ignored", from, type: message.type, reason });
       return;
     }
+    const strange = whyStrange(state, from, message);
+    if (strange !== undefined) {
+      state.outbox.tell({ kind: "ignored", from, type: message.type, reason: strange });
+      return;
+    }
     this.#gateTerm(from, message);
     this.#dispatch(from, message);
   }
@@ -247,7 +298,9 @@ export class RaftServer {
     // Two requests may name a larger term without anyone taking it: one asks about a term that nobody is in
     // yet, the other comes from a candidate that has not noticed the leader (thesis, 4.2.3).
     if (message.type === "PreVoteRequest") return;
-    if (message.type === "RequestVoteRequest" && isLeaderAlive(state)) return;
+    if (message.type === "RequestVoteRequest" && !isWished(state, from, message) && isLeaderAlive(state)) {
+      return;
+    }
     const isFromLeader = message.type === "AppendEntriesRequest" || message.type === "InstallSnapshotRequest";
     const leader = isFromLeader ? from : 0;
     becomeFollower(state, message.term, leader, `node ${from} is in term ${message.term}`);
@@ -272,11 +325,49 @@ export class RaftServer {
         return handleInstallSnapshotRequest(state, from, message);
       case "InstallSnapshotResponse":
         return handleInstallSnapshotResponse(state, from, message);
+      case "TimeoutNowRequest":
+        return handleTimeoutNow(state, from, message);
+      case "ReadIndexRequest":
+        return handleReadIndexRequest(state, from, message);
+      case "ReadIndexResponse":
+        return handleReadIndexResponse(state, from, message);
       case "RejoinRequest":
       case "RejoinResponse":
         return; // taken before the term is looked at
     }
   }
+}
+
+function addressOf(state: ServerState, node: NodeId): MemberAddress | undefined {
+  // A server that has forgotten things believes what it is told now.
+  const told = state.role.name === "rejoining" ? configurationsInPlay(state.role).toReversed() : [];
+  const members = told.map((one) => memberOf(one, node));
+  return members.find((member) => member !== undefined) ?? state.configurations.addressOf(node);
+}
+
+/**
+ * Why a message is not taken from a sender that is no member as far as is known here. It may be a leader of whose
+ * joining this server has not heard, so it is believed; but not while another leader is alive: a cluster that works
+ * is not to be disturbed by nodes that do not belong to it. The requests of candidates are judged by themselves.
+ */
+function whyStrange(state: ServerState, from: NodeId, message: PeerMessage): string | undefined {
+  const isVote = message.type === "PreVoteRequest" || message.type === "RequestVoteRequest";
+  if (isVote || isKnown(state, from) || !isLeaderAlive(state)) return undefined;
+  const isItsLeader = state.role.name === "follower" && state.role.leader === from;
+  return isItsLeader ? undefined : "it is no member, and a leader is alive";
+}
+
+function isKnown(state: ServerState, node: NodeId): boolean {
+  return state.configurations.addressOf(node) !== undefined;
+}
+
+/** Whether a candidate stands because the leader asked it to. */
+function isWished(
+  state: ServerState,
+  from: NodeId,
+  { isTransfer }: { readonly isTransfer: boolean },
+): boolean {
+  return isTransfer && isKnown(state, from);
 }
 
 /** When a server in this role next has something to do. */

@@ -23,7 +23,7 @@ import {
 import type { Leader } from "./role.ts";
 import type { ServerState } from "./state.ts";
 import { becomeFollower, noteLeader } from "./transitions.ts";
-import type { LogPosition, NodeId } from "./types.ts";
+import type { Configuration, LogPosition, NodeId } from "./types.ts";
 
 /** A snapshot of the state after `index` is durable: the log need not go back further, but for slow followers. */
 export function handleSnapshotTaken(state: ServerState, index: number): void {
@@ -34,6 +34,7 @@ export function handleSnapshotTaken(state: ServerState, index: number): void {
     state.log.indexKeeping(state.options.keptLogBytes, index),
     oldestTransfer(state),
   ));
+  state.configurations.compact(state.log.base.index);
 }
 
 /** A follower that is being sent a snapshot will want what follows that one; but not if it gets no further with it. */
@@ -173,9 +174,14 @@ export function handleChunkStored(
 }
 
 /** The whole of it is durable, and the state machine was restored from it. */
-export function handleSnapshotInstalled(state: ServerState, from: NodeId, position: LogPosition): void {
+export function handleSnapshotInstalled(
+  state: ServerState,
+  from: NodeId,
+  position: LogPosition,
+  configuration: Configuration,
+): void {
   if (position.index <= state.lastApplied) return;
-  state.installSnapshot(position);
+  state.installSnapshot(position, configuration);
   state.outbox.tell({ kind: "snapshotInstalled", from, index: position.index });
   respond(state, from, state.currentTerm, position.index, 0, true);
 }

@@ -4,18 +4,19 @@
  *
  * @module
  */
+import { Configurations, memberOf, votersOf } from "./configurations.ts";
 import { RaftLog } from "./log.ts";
 import { Outbox } from "./outbox.ts";
 import type { Role } from "./role.ts";
 import { RAFT_RULES, type Rules } from "./rules.ts";
-import type { Entry, LogPosition, NodeId, RaftOptions, Recovered } from "./types.ts";
+import { StateHashes } from "./state_hashes.ts";
+import type { Configuration, Entry, LogPosition, Member, NodeId, RaftOptions, Recovered } from "./types.ts";
 
 export class ServerState {
   readonly options: RaftOptions;
   readonly rules: Rules;
-  /** The voters without this server. */
-  readonly peers: readonly NodeId[];
   readonly log: RaftLog;
+  readonly configurations: Configurations;
   readonly outbox = new Outbox();
 
   // Persistent, with the log.
@@ -33,7 +34,20 @@ export class ServerState {
   handedToApply: number;
   /** The highest index that the application has reported as applied. */
   lastApplied: number;
-  role: Role = { name: "follower", leader: 0, heardMs: -Infinity };
+  role: Role = newFollower();
+  /** The hashes of the state machine after the entries applied last. */
+  readonly stateHashes = new StateHashes();
+  /** Who waits to hear that the node to which this one handed over leads. */
+  transferTokens: number[] = [];
+  /** Whether it has been told that this node is no member any more. */
+  isRemoved = false;
+  /**
+   * How old the state machine is: when this server was last told of nothing committed that it had not applied; and the
+   * same for when it will have applied up to `freshUpTo`.
+   */
+  freshMs: number | undefined;
+  freshSinceMs = 0;
+  freshUpTo = Infinity;
   nowMs: number;
   /** When a server that is not a leader stands for election. */
   electionDeadlineMs = 0;
@@ -41,8 +55,8 @@ export class ServerState {
   constructor(options: RaftOptions, recovered: Recovered, nowMs: number) {
     this.options = options;
     this.rules = options.rules ?? RAFT_RULES;
-    this.peers = options.voters.filter((voter) => voter !== options.id);
     this.log = new RaftLog(recovered.base, recovered.entries);
+    this.configurations = new Configurations(options.codec, options.configuration, recovered.entries);
     this.currentTerm = recovered.hardState.currentTerm;
     this.votedFor = recovered.hardState.votedFor;
     this.rejoinTerm = recovered.hardState.rejoinTerm ?? 0;
@@ -58,8 +72,39 @@ export class ServerState {
     return this.options.id;
   }
 
+  /** The configuration that counts. */
+  get configuration(): Configuration {
+    return this.rules.configurationInForce(
+      this.configurations.newest,
+      this.configurations.committed(this.commitIndex),
+    );
+  }
+
+  get committedConfiguration(): Configuration {
+    return this.configurations.committed(this.commitIndex);
+  }
+
+  /** All who may vote, this server among them if it may. */
+  get voters(): NodeId[] {
+    return votersOf(this.configuration);
+  }
+
+  get isVoter(): boolean {
+    return this.isCounted(this.id);
+  }
+
+  /** Whether the word of `node` counts. */
+  isCounted(node: NodeId): boolean {
+    return this.rules.counts(memberOf(this.configuration, node)?.role);
+  }
+
   get quorum(): number {
-    return this.rules.quorum(this.options.voters.length);
+    return this.rules.quorum(this.voters.length);
+  }
+
+  /** The members without this server. */
+  get others(): Member[] {
+    return this.configuration.members.filter(({ id }) => id !== this.id);
   }
 
   get logEnd(): { lastLogIndex: number; lastLogTerm: number } {
@@ -87,16 +132,41 @@ export class ServerState {
     this.outbox.persistHardState({ currentTerm, votedFor, ...(rejoinTerm === 0 ? {} : { rejoinTerm }) });
   }
 
+  /**
+   * Enters the term of the leader that has taken this server in, as one that voted for it. It has an entry of this
+   * term, and may vote in later ones, when it has been given the log up to the one that took it in.
+   */
+  begin(term: number, leader: NodeId): void {
+    this.rejoinTerm = term;
+    this.currentTerm = term;
+    this.votedFor = leader;
+    this.#persistHardState();
+  }
+
   /** Appends an entry, in memory and on its way to the disk. */
   appendEntry(entry: Entry): void {
     this.log.append(entry);
     this.outbox.persistEntry(entry);
+    if (this.configurations.append(entry)) this.#tellConfiguration(`entry ${entry.index}`);
   }
 
   /** Removes all entries after `after`, which a leader has contradicted. */
   truncateAfter(after: number): void {
     this.log.truncateAfter(after);
     this.outbox.truncateAfter(after);
+    if (this.configurations.truncateAfter(after)) {
+      this.#tellConfiguration("the newer one is gone from the log");
+    }
+  }
+
+  /** Takes in a committed configuration that another server has told of. */
+  advanceConfiguration(configuration: Configuration): void {
+    this.configurations.advance(configuration);
+    this.#tellConfiguration("the others have it so");
+  }
+
+  #tellConfiguration(reason: string): void {
+    this.outbox.tell({ kind: "configuration", configuration: this.configurations.newest, reason });
   }
 
   /** Whether the log contains the last entry that a snapshot stands for. */
@@ -105,11 +175,16 @@ export class ServerState {
   }
 
   /** Replaces the log up to `position`, or all of it if it does not contain that, by a snapshot. */
-  installSnapshot(position: LogPosition): void {
-    if (!this.keepsLog(position)) {
+  installSnapshot(position: LogPosition, configuration: Configuration): void {
+    const { index } = this.configurations.newest;
+    if (this.keepsLog(position)) {
+      this.configurations.advance(configuration);
+    } else {
       this.log.reset(position);
       this.outbox.resetLog();
+      this.configurations.restart(configuration);
     }
+    if (this.configurations.newest.index !== index) this.#tellConfiguration("the snapshot has it so");
     this.log.markDurable(position.index);
     this.snapshot = position;
     this.commitIndex = Math.max(this.commitIndex, position.index);
@@ -122,4 +197,10 @@ export class ServerState {
     const { min, max } = this.options.electionTimeoutMs;
     this.electionDeadlineMs = this.nowMs + min + this.options.random() * (max - min);
   }
+}
+
+/** A follower that knows no leader yet. */
+export function newFollower(): Role & { name: "follower" } {
+  const reads = { waiting: [], round: 0, asked: [], askedMs: 0, confirmed: [] };
+  return { name: "follower", leader: 0, heardMs: -Infinity, reads };
 }

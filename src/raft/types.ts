@@ -8,8 +8,10 @@
  * @module
  */
 import type {
+  Configuration,
   Entry,
   InstallSnapshotRequest,
+  Member,
   Memory,
   PeerMessage,
   RoleName,
@@ -17,7 +19,16 @@ import type {
 } from "../../packraft/mod.ts";
 import type { Rules } from "./rules.ts";
 
-export type { Entry, InstallSnapshotRequest, Memory, PeerMessage, RoleName, VoteRefusal };
+export type {
+  Configuration,
+  Entry,
+  InstallSnapshotRequest,
+  Member,
+  Memory,
+  PeerMessage,
+  RoleName,
+  VoteRefusal,
+};
 
 /** A node's id, from 1. */
 export type NodeId = number;
@@ -43,11 +54,31 @@ export interface LogPosition {
   readonly term: number;
 }
 
+/** How the members of a cluster become the data of a log entry, and back (packraft's `encodeMembers`). */
+export interface MembersCodec {
+  encode(members: readonly Member[]): Uint8Array;
+  /** Throws for bytes that `encode` does not make. */
+  decode(data: Uint8Array): readonly Member[];
+}
+
+/** A change of the members that an operator asks for. A learner becomes a voter by itself. */
+export type MemberChange =
+  | { readonly kind: "register"; readonly id: NodeId; readonly address: MemberAddress }
+  | { readonly kind: "deregister"; readonly id: NodeId }
+  | { readonly kind: "move"; readonly id: NodeId; readonly address: MemberAddress };
+
+/** Where a member is found. */
+export type MemberAddress = Pick<Member, "host" | "peerPort" | "clientPort">;
+
 /** Fixed for the life of a server. */
 export interface RaftOptions {
   readonly id: NodeId;
-  /** All voting nodes, this one included. */
-  readonly voters: readonly NodeId[];
+  /**
+   * The members where the recovered log begins: from the snapshot, or those that the cluster began with (index 0). A
+   * later one is right too if its entry is known to be committed.
+   */
+  readonly configuration: Configuration;
+  readonly codec: MembersCodec;
   readonly heartbeatMs: number;
   /** Timeouts are drawn evenly from `min` to `max`. */
   readonly electionTimeoutMs: { readonly min: number; readonly max: number };
@@ -55,8 +86,9 @@ export interface RaftOptions {
   readonly maxAppendBytes: number;
   /** The most bytes of entries that are kept in memory for slow followers though a snapshot stands for them. */
   readonly keptLogBytes: number;
-  /** The most AppendEntriesRequests with entries that may be unanswered at one follower. */
+  /** The most AppendEntriesRequests with entries that may be unanswered at one follower, and the most bytes in them. */
   readonly maxInflightAppends: number;
+  readonly maxInflightBytes: number;
   /** Even numbers in [0, 1), from a seeded generator: the server's only source of chance. */
   readonly random: () => number;
   /** The decisions of Figure 2. Only the simulator ever passes others than `RAFT_RULES`. */
@@ -96,14 +128,24 @@ export type Input =
   | { readonly kind: "message"; readonly from: NodeId; readonly message: PeerMessage }
   /** Clients want these commands in the log, in this order. */
   | { readonly kind: "propose"; readonly proposals: readonly Proposal[] }
-  /** A client wants to read: the token comes back in `Ready.reads` once a read is linearizable. */
-  | { readonly kind: "read"; readonly token: number }
+  /**
+   * A client wants to read: the token comes back in `Ready.reads` once a read is linearizable. With `isForAny` a
+   * follower asks its leader; without, it refuses.
+   */
+  | { readonly kind: "read"; readonly token: number; readonly isForAny?: boolean }
+  /** An operator wants other members: accepted as a proposal is, or refused. */
+  | { readonly kind: "changeMembers"; readonly token: number; readonly change: MemberChange }
+  /** Another node is to lead: `to`, or for 0 whichever is best. The token comes back when it does, or refused. */
+  | { readonly kind: "transfer"; readonly token: number; readonly to: NodeId }
   /** Time has passed. Any other input may be followed by one of these; none carries a time itself. */
   | { readonly kind: "time"; readonly nowMs: number }
   /** All `Ready.persist` up to this sequence are durable. */
   | { readonly kind: "persisted"; readonly sequence: number }
-  /** The state machine has applied all entries up to this index. */
-  | { readonly kind: "applied"; readonly upTo: number }
+  /**
+   * The state machine has applied all entries up to this index; the hashes are of its states after the last of them,
+   * one for each entry.
+   */
+  | { readonly kind: "applied"; readonly upTo: number; readonly stateHashes?: readonly number[] }
   /** A snapshot of the state after this index, which is applied, is durable: the log may begin after it. */
   | { readonly kind: "snapshotTaken"; readonly index: number }
   /** Of the snapshot that `from` sends, so many bytes have arrived. */
@@ -114,7 +156,13 @@ export type Input =
     readonly nextOffset: number;
   }
   /** The snapshot that `from` sent is durable, and the state machine was restored from it. */
-  | { readonly kind: "snapshotInstalled"; readonly from: NodeId; readonly position: LogPosition };
+  | {
+    readonly kind: "snapshotInstalled";
+    readonly from: NodeId;
+    readonly position: LogPosition;
+    /** The members as the snapshot has them. */
+    readonly configuration: Configuration;
+  };
 
 /**
  * What must become durable, in this order, with one sync at the end: the hard state, then the entries.
@@ -140,10 +188,27 @@ export interface Accepted {
   readonly term: number;
 }
 
-/** A proposal or a read that this server cannot serve. Nothing was done for it. */
+/** A proposal, a read or an operator's wish that this server cannot serve. Nothing was done for it. */
 export interface Refused {
   readonly token: number;
-  readonly reason: "notLeader" | "leadershipLost";
+  readonly reason:
+    | "notLeader"
+    | "leadershipLost"
+    /** The leader is handing over and takes no proposals meanwhile. */
+    | "handingOver"
+    /** A change of the members that makes no sense; `detail` says why. */
+    | "badChange"
+    /** A change that may be asked for again later. */
+    | "notNow"
+    | "transferFailed";
+  /** For the last three, what a person should know. */
+  readonly detail?: string;
+}
+
+/** A transfer that has come about: `leader` leads. */
+export interface Transferred {
+  readonly token: number;
+  readonly leader: NodeId;
 }
 
 /** A piece of the newest snapshot that a follower is to be sent: an InstallSnapshotRequest to be made of it. */
@@ -192,6 +257,16 @@ export type RaftEvent =
   | { readonly kind: "snapshotInstalled"; readonly from: NodeId; readonly index: number }
   | { readonly kind: "rejoinAsks"; readonly memory: Memory; readonly silent: readonly NodeId[] }
   | { readonly kind: "rejoined"; readonly term: number }
+  /** It waits for an operator: it is no member, as the others have it. */
+  | { readonly kind: "notRegistered"; readonly members: readonly NodeId[] }
+  /** Other members count from now on, committed or not. */
+  | { readonly kind: "configuration"; readonly configuration: Configuration; readonly reason: string }
+  /** This node is no member any more: the entry at `index` is committed. */
+  | { readonly kind: "removed"; readonly index: number }
+  | { readonly kind: "transferBegun"; readonly to: NodeId }
+  | { readonly kind: "transferFailed"; readonly to: NodeId; readonly reason: string }
+  /** A replica's state is not the majority's, first after the entry at `index`. */
+  | { readonly kind: "diverged"; readonly node: NodeId; readonly index: number }
   /** Too few nodes remember enough: this one can never be sure of what it promised. */
   | { readonly kind: "rejoinImpossible"; readonly memory: Memory; readonly without: readonly NodeId[] }
   | {
@@ -216,6 +291,7 @@ export interface Ready {
   /** Tokens of reads that may be answered from the state machine as it is once `committed` is applied. */
   readonly reads: readonly number[];
   readonly refused: readonly Refused[];
+  readonly transferred: readonly Transferred[];
   readonly chunksToSend: readonly ChunkToSend[];
   readonly chunksToStore: readonly ChunkToStore[];
   readonly events: readonly RaftEvent[];

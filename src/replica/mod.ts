@@ -3,8 +3,8 @@
  *
  * @module
  */
-export { type ClientAddress, Replica, type ReplicaOptions, type ReplicaOutput } from "./replica.ts";
-export { MembersError } from "./errors.ts";
+export { Replica, type ReplicaOptions, type ReplicaOutput } from "./replica.ts";
+export { DivergedError, MembersError } from "./errors.ts";
 export type { ReplicaEvent } from "./events.ts";
 export {
   sentenceOfEvent,

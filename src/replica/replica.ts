@@ -15,10 +15,12 @@
  * @module
  */
 import type { ClientRequest, ClientResponse, Entry, PeerMessage } from "../../packraft/mod.ts";
-import { commandOf, encodeCommand, Store, type WriteResult } from "../kv/mod.ts";
+import type { Store, WriteResult } from "../kv/mod.ts";
 import {
   type ChunkToStore,
+  type Configuration,
   type LogPosition,
+  type MemberAddress,
   type NodeId,
   type RaftOptions,
   RaftServer,
@@ -27,39 +29,22 @@ import {
 } from "../raft/mod.ts";
 import type { DurableStorage } from "../storage/durable_storage.ts";
 import { DurableBatches } from "./durable_batches.ts";
-import { MembersError } from "./errors.ts";
+import { DivergedError, MembersError } from "./errors.ts";
 import type { ReplicaEvent } from "./events.ts";
-import {
-  busy,
-  leadershipLost,
-  noSpace,
-  nothingYet,
-  notLeader,
-  pagesOf,
-  responseOf,
-  shuttingDown,
-  snapshotFailed,
-  statusOf,
-} from "./responses.ts";
-import { SnapshotTaking } from "./snapshot_taking.ts";
+import { Requests } from "./requests.ts";
+import { shuttingDown } from "./responses.ts";
 import { SnapshotReceiving, SnapshotSending } from "./snapshot_transfer.ts";
+import { SnapshotWork } from "./snapshot_work.ts";
 
 /** So many entries take some ten milliseconds; then whatever else has arrived has its turn. */
 const MAX_APPLIED_PER_FLUSH = 4_096;
 
-/** Where a node's clients find it. */
-export interface ClientAddress {
-  readonly host: string;
-  readonly clientPort: number;
-}
-
 export interface ReplicaOptions {
+  /** `configuration` is that of the beginning, or a later one that is known to be committed. */
   readonly raft: RaftOptions;
   readonly storage: DurableStorage;
   /** As the storage has restored it. */
   readonly store: Store;
-  /** The client addresses of all nodes, for redirects. */
-  readonly addresses: ReadonlyMap<NodeId, ClientAddress>;
   /** The most requests that may be under way; more are refused as `busy`. */
   readonly maxPendingRequests: number;
   /** The least growth of the log after which a snapshot is taken, in bytes. */
@@ -80,33 +65,16 @@ export interface ReplicaOutput {
   installed?(position: LogPosition): void;
 }
 
-/** A write that is in the log, waiting for its index to be applied. */
-interface WaitingWrite {
-  readonly luid: string;
-  readonly term: number;
-}
-
-/** A request that the server knows by its token. */
-interface Asked {
-  readonly luid: string;
-  readonly request: ClientRequest;
-}
-
 export class Replica {
   readonly #options: ReplicaOptions;
   readonly #output: ReplicaOutput;
   readonly #raft: RaftServer;
   readonly #store: Store;
   readonly #batches: DurableBatches;
-  readonly #taking: SnapshotTaking;
+  readonly #snapshots: SnapshotWork;
   readonly #sending: SnapshotSending;
   readonly #receiving: SnapshotReceiving;
-  /** Who asked for the snapshot that is under way. */
-  #snapshotLuids: string[] = [];
-  readonly #asked = new Map<number, Asked>();
-  readonly #writesByIndex = new Map<number, WaitingWrite>();
-  #proposals: { readonly token: number; readonly data: Uint8Array }[] = [];
-  #nextToken = 1;
+  readonly #requests: Requests;
   #isStopping = false;
   /** The time that has passed, and the driver's clock when it was told last. */
   #nowMs: number;
@@ -118,13 +86,29 @@ export class Replica {
     this.#output = output;
     this.#nowMs = nowMs;
     this.#clockMs = nowMs;
-    this.#raft = new RaftServer(options.raft, storage.recovered, nowMs);
+    const configuration = configurationToStartWith(options.raft.configuration, store);
+    this.#raft = new RaftServer({ ...options.raft, configuration }, storage.recovered, nowMs);
     this.#store = store;
     this.#batches = new DurableBatches(storage, (detail) => output.tell({ kind: "diskFull", detail }));
-    this.#taking = new SnapshotTaking(storage, store, options.snapshotAfterBytes);
+    this.#snapshots = new SnapshotWork({
+      node: options.raft.id,
+      storage,
+      store,
+      afterBytes: options.snapshotAfterBytes,
+      termAt: (index) => this.#raft.view().log.termAt(index),
+      tell: (event) => output.tell(event),
+      answer: (luid, response) => output.answer(luid, [response]),
+    });
     this.#sending = new SnapshotSending(storage, options.snapshotChunkBytes);
     this.#receiving = new SnapshotReceiving(storage);
-    this.#checkMembers();
+    this.#requests = new Requests({
+      raft: this.#raft,
+      store,
+      maxPending: options.maxPendingRequests,
+      isDiskFull: () => this.#batches.isFull,
+      requestSnapshot: (luid) => this.#snapshots.request(luid, this.#nowMs),
+      answer: (luid, responses) => output.answer(luid, responses),
+    }, nowMs);
   }
 
   get store(): Store {
@@ -133,6 +117,11 @@ export class Replica {
 
   view(): RaftView {
     return this.#raft.view();
+  }
+
+  /** Where a node is found, as far as the log tells. */
+  addressOf(node: NodeId): MemberAddress | undefined {
+    return this.#raft.addressOf(node);
   }
 
   /** When {@linkcode Replica.advance} is wanted next. */
@@ -147,7 +136,7 @@ export class Replica {
 
   /** Whether there is something for {@linkcode Replica.work} to do. */
   get hasWork(): boolean {
-    return this.#taking.isUnderWay;
+    return this.#snapshots.isUnderWay;
   }
 
   /**
@@ -155,20 +144,9 @@ export class Replica {
    * work, and `flush` after it. Throws what the storage throws.
    */
   work(): void {
-    if (!this.#taking.isUnderWay) return;
-    const result = this.#taking.slice(this.#nowMs);
-    switch (result.kind) {
-      case "more":
-        return;
-      case "taken": {
-        const { index, totalBytes } = result.info;
-        this.#raft.step({ kind: "snapshotTaken", index });
-        this.#output.tell({ kind: "snapshotTaken", index, totalBytes });
-        return this.#answerSnapshot({ type: "SnapshotResponse", node: this.#id, index, totalBytes });
-      }
-      case "failed":
-        return this.#failSnapshot(result.reason);
-    }
+    if (!this.#snapshots.isUnderWay) return;
+    const taken = this.#snapshots.slice(this.#nowMs);
+    if (taken !== undefined) this.#raft.step({ kind: "snapshotTaken", index: taken.index });
   }
 
   /** Tells the time. Call it before what arrived at that time, and at `nextWakeMs` at the latest. */
@@ -186,39 +164,24 @@ export class Replica {
 
   /** A client's request, to be answered through {@linkcode ReplicaOutput.answer} under the same luid. */
   request(luid: string, request: ClientRequest): void {
-    switch (request.type) {
-      case "PingRequest": {
-        const { id, role, leader } = this.#raft.view();
-        return this.#output.answer(luid, [{ type: "PingResponse", node: id, role, leader }]);
-      }
-      case "StatusRequest":
-        return this.#output.answer(luid, [statusOf(this.#raft.view())]);
-      case "SnapshotRequest":
-        return this.#requestSnapshot(luid);
-      case "PutRequest":
-      case "DeleteRequest":
-        if (this.#batches.isFull && this.#raft.view().role === "leader") {
-          return this.#output.answer(luid, [noSpace()]);
-        }
-        return this.#ask(luid, request);
-      case "GetRequest":
-      case "DataRequest":
-        return this.#ask(luid, request);
-    }
+    this.#requests.take(luid, request);
+  }
+
+  /**
+   * Lets another node lead, if this one does. `ended` is called once, from a flush or at once: when another leads, or
+   * when that did not come about (then it is told why).
+   */
+  handOver(ended: (failure: string | undefined) => void): void {
+    this.#requests.handOver(ended);
   }
 
   /** Refuses new requests from now on and tells those under way that their outcome will not be known here. */
   stop(): void {
     this.#isStopping = true;
-    for (const { luid } of this.#asked.values()) this.#output.answer(luid, [shuttingDown("notDone")]);
-    for (const { luid } of this.#writesByIndex.values()) this.#output.answer(luid, [shuttingDown("unknown")]);
-    this.#answerSnapshot(shuttingDown("notDone"));
-    this.#taking.abort();
+    this.#requests.stop();
+    this.#snapshots.stop(shuttingDown("notDone"));
     this.#receiving.abort();
     this.#sending.keepOnly(new Set());
-    this.#asked.clear();
-    this.#writesByIndex.clear();
-    this.#proposals = [];
   }
 
   /**
@@ -227,50 +190,37 @@ export class Replica {
    * Throws what the log throws: then this replica has promised nothing that it cannot keep, and must go.
    */
   flush(): void {
-    if (this.#proposals.length > 0) {
-      this.#raft.step({ kind: "propose", proposals: this.#proposals });
-      this.#proposals = [];
-    }
+    this.#requests.propose();
     const upTo = this.#store.lastApplied + MAX_APPLIED_PER_FLUSH;
     while (this.#perform(this.#raft.ready()) && this.#store.lastApplied < upTo);
     this.#receiving.endUpTo(this.#store.lastApplied);
-    this.#maybeBeginSnapshot();
-  }
-
-  #ask(luid: string, request: ClientRequest): void {
-    if (this.#isStopping) return this.#output.answer(luid, [shuttingDown("notDone")]);
-    if (this.#asked.size + this.#writesByIndex.size >= this.#options.maxPendingRequests) {
-      return this.#output.answer(luid, [busy(this.#options.maxPendingRequests)]);
-    }
-    const token = this.#nextToken++;
-    this.#asked.set(token, { luid, request });
-    if (request.type === "PutRequest" || request.type === "DeleteRequest") {
-      this.#proposals.push({ token, data: encodeCommand(commandOf(request)) });
-    } else {
-      this.#raft.step({ kind: "read", token });
-    }
+    if (!this.#isStopping) this.#snapshots.maybeBegin(this.#nowMs);
   }
 
   /** The duties of a driver, in their order. Returns whether there may be more to do. */
   #perform(ready: Ready): boolean {
+    this.#requireSoundState(ready);
     for (const { to, message } of ready.messages) this.#output.send(to, message);
     if (ready.persist !== undefined) this.#batches.push(ready.persist);
     const hasWritten = this.#write();
-    for (const { token, index, term } of ready.accepted) {
-      const asked = this.#take(token);
-      if (asked !== undefined) this.#writesByIndex.set(index, { luid: asked.luid, term });
-    }
-    for (const entry of ready.committed) this.#apply(entry);
-    if (ready.committed.length > 0) this.#raft.step({ kind: "applied", upTo: this.#store.lastApplied });
-    for (const token of ready.reads) this.#answerRead(token);
-    for (const { token } of ready.refused) {
-      const asked = this.#take(token);
-      if (asked !== undefined) this.#output.answer(asked.luid, [this.#notLeader()]);
-    }
+    for (const accepted of ready.accepted) this.#requests.accepted(accepted, this.#nowMs);
+    this.#applyAll(ready.committed);
+    for (const token of ready.reads) this.#requests.readable(token);
+    for (const refused of ready.refused) this.#requests.refused(refused);
+    for (const transferred of ready.transferred) this.#requests.transferred(transferred);
     this.#sendChunks(ready);
     for (const chunk of ready.chunksToStore) this.#storeChunk(chunk);
     for (const event of ready.events) this.#tell(event);
     return hasWritten || ready.committed.length > 0 || ready.chunksToStore.length > 0;
+  }
+
+  /** Before anything is sent or answered: what this node holds is not to be seen by anyone. */
+  #requireSoundState({ events }: Ready): void {
+    for (const event of events) {
+      if (event.kind === "diverged" && event.node === this.#options.raft.id) {
+        throw new DivergedError(event.index);
+      }
+    }
   }
 
   /** Makes durable what waits for it, and says so. Returns whether there was anything. */
@@ -281,70 +231,19 @@ export class Replica {
     return true;
   }
 
-  #apply(entry: Entry): void {
-    const result = this.#store.apply(entry);
-    this.#output.applied?.(entry, result);
-    const waiting = this.#writesByIndex.get(entry.index);
-    if (waiting === undefined) return;
-    this.#writesByIndex.delete(entry.index);
-    // Another entry may have taken the place of the one that was proposed: its result is not this write's answer
-    // (bug 10 of the originals answered a lost write with success).
-    const isThisWrite = waiting.term === entry.term && result !== undefined;
-    this.#output.answer(waiting.luid, [isThisWrite ? responseOf(result) : leadershipLost()]);
-  }
-
-  #answerRead(token: number): void {
-    const asked = this.#take(token);
-    if (asked?.request.type === "GetRequest") {
-      const value = this.#store.get(asked.request.key);
-      this.#output.answer(asked.luid, [{
-        type: "GetResponse",
-        found: value !== undefined,
-        value: value ?? new Uint8Array(),
-      }]);
-    } else if (asked?.request.type === "DataRequest") {
-      this.#output.answer(asked.luid, pagesOf(this.#store.pairs()));
+  #applyAll(committed: readonly Entry[]): void {
+    if (committed.length === 0) return;
+    const stateHashes: number[] = [];
+    for (const entry of committed) {
+      const result = this.#store.apply(entry);
+      this.#output.applied?.(entry, result);
+      this.#requests.applied(entry, result);
+      stateHashes.push(this.#store.digest);
     }
+    this.#raft.step({ kind: "applied", upTo: this.#store.lastApplied, stateHashes });
   }
 
   // --------------------------------------------------------------------------------------- snapshots
-
-  #requestSnapshot(luid: string): void {
-    if (this.#isStopping) return this.#output.answer(luid, [shuttingDown("notDone")]);
-    const { snapshot } = this.#options.storage;
-    const { lastApplied } = this.#store;
-    if (lastApplied === 0) return this.#output.answer(luid, [nothingYet()]);
-    if (snapshot?.index === lastApplied) {
-      const { index, totalBytes } = snapshot;
-      return this.#output.answer(luid, [{ type: "SnapshotResponse", node: this.#id, index, totalBytes }]);
-    }
-    this.#snapshotLuids.push(luid);
-    if (!this.#taking.isUnderWay) this.#beginSnapshot();
-  }
-
-  #maybeBeginSnapshot(): void {
-    if (this.#isStopping || !this.#taking.isDue(this.#nowMs)) return;
-    if (this.#store.lastApplied > (this.#options.storage.snapshot?.index ?? 0)) this.#beginSnapshot();
-  }
-
-  #beginSnapshot(): void {
-    const index = this.#store.lastApplied;
-    const term = this.#raft.view().log.termAt(index);
-    if (term === undefined) throw new Error(`entry ${index} is applied and not in the log`);
-    const reason = this.#taking.begin({ index, term }, this.#nowMs);
-    if (reason !== undefined) this.#failSnapshot(reason);
-  }
-
-  #failSnapshot(reason: string): void {
-    this.#output.tell({ kind: "snapshotFailed", reason });
-    this.#answerSnapshot(snapshotFailed(reason));
-  }
-
-  #answerSnapshot(response: ClientResponse): void {
-    const luids = this.#snapshotLuids;
-    this.#snapshotLuids = [];
-    for (const luid of luids) this.#output.answer(luid, [response]);
-  }
 
   #sendChunks(ready: Ready): void {
     for (const chunk of ready.chunksToSend) {
@@ -376,53 +275,44 @@ export class Replica {
     }
   }
 
-  /**
-   * A snapshot says who the members are. That a configuration has others is a mistake which would otherwise end in
-   * two majorities that do not meet.
-   */
-  #checkMembers(): void {
-    const voters = [...this.#options.raft.voters].sort((a, b) => a - b);
-    const { members } = this.#store;
-    if (members.length === 0) this.#store.members = voters;
-    else if (members.join() !== voters.join()) throw new MembersError(members, voters);
-  }
-
   #install(from: NodeId, position: LogPosition, keepsLog: boolean): void {
-    this.#checkMembers();
+    const { configuration } = this.#store;
+    if (configuration === undefined) throw new Error("a snapshot without members");
+    requireSameBeginning(configuration, this.#options.raft.configuration);
     if (!keepsLog) this.#batches.dropEntries();
-    this.#taking.noteInstalled();
-    this.#raft.step({ kind: "snapshotInstalled", from, position });
+    this.#snapshots.noteInstalled();
+    this.#raft.step({ kind: "snapshotInstalled", from, position, configuration });
     this.#output.installed?.(position);
     // Writes that a former leader has in its log up to there: what became of them is in the snapshot, but not who asked.
-    for (const [index, { luid }] of this.#writesByIndex) {
-      if (index > position.index) continue;
-      this.#writesByIndex.delete(index);
-      this.#output.answer(luid, [leadershipLost()]);
-    }
+    this.#requests.loseUpTo(position.index);
   }
 
   // -------------------------------------------------------------------------------------------- within
 
-  get #id(): NodeId {
-    return this.#options.raft.id;
-  }
-
   #tell(event: ReplicaEvent): void {
     this.#output.tell(event);
-    if (event.kind !== "role" || event.from !== "leader") return;
-    // What it had in its log may be committed by the next leader, or replaced: these clients have to ask there.
-    for (const { luid } of this.#writesByIndex.values()) this.#output.answer(luid, [leadershipLost()]);
-    this.#writesByIndex.clear();
+    if (event.kind === "role") this.#requests.noteRole(event, this.#nowMs);
   }
+}
 
-  #notLeader(): ClientResponse {
-    const { leader } = this.#raft.view();
-    return notLeader(leader, this.#options.addresses.get(leader));
+/**
+ * The members where the log begins: as the snapshot has them, unless newer ones are known. A cluster whose members have
+ * never changed has them from its configuration file.
+ */
+function configurationToStartWith(given: Configuration, store: Store): Configuration {
+  const stored = store.configuration;
+  if (stored === undefined || stored.members.length === 0) {
+    store.begin(given);
+    return given;
   }
+  if (given.index > stored.index) return given;
+  requireSameBeginning(stored, given);
+  return stored.index > 0 ? stored : given;
+}
 
-  #take(token: number): Asked | undefined {
-    const asked = this.#asked.get(token);
-    this.#asked.delete(token);
-    return asked;
-  }
+/** That two nodes began with different members would end in two majorities that do not meet. */
+function requireSameBeginning(stored: Configuration, given: Configuration): void {
+  if (stored.index > 0 || given.index > 0) return;
+  const ids = ({ members }: Configuration) => members.map(({ id }) => id);
+  if (ids(stored).join() !== ids(given).join()) throw new MembersError(ids(stored), ids(given));
 }

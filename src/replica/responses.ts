@@ -5,7 +5,7 @@
  */
 import type { ClientResponse, ClientResponseOf, Pair } from "../../packraft/mod.ts";
 import type { WriteResult } from "../kv/mod.ts";
-import type { NodeId, RaftView } from "../raft/mod.ts";
+import type { NodeId, RaftView, Refused } from "../raft/mod.ts";
 
 /** About how many bytes of pairs one DataResponse carries: well under the longest frame. */
 const PAGE_BYTES = 256 * 1024;
@@ -45,6 +45,39 @@ export function statusOf(view: RaftView): ClientResponse {
     lastApplied: view.lastApplied,
     leader: view.leader,
   };
+}
+
+/** How old what is read may be. */
+export interface Age {
+  readonly isAgeKnown: boolean;
+  readonly ageMs: number;
+}
+
+/** Of a linearizable read. */
+export const CURRENT: Age = { isAgeKnown: true, ageMs: 0 };
+
+/** Of a read that asks nobody: since when the node has known of nothing committed that it had not applied. */
+export function ageOf({ freshMs, nowMs }: RaftView): Age {
+  return freshMs === undefined
+    ? { isAgeKnown: false, ageMs: 0 }
+    : { isAgeKnown: true, ageMs: Math.max(0, Math.round(nowMs - freshMs)) };
+}
+
+/** What became of a wish that the server refused; undefined if another node has to be asked. */
+export function refusalOf(reason: Refused["reason"], detail: string): ClientResponse | undefined {
+  switch (reason) {
+    case "notLeader":
+    case "leadershipLost":
+      return undefined;
+    case "handingOver":
+      return error("noLeader", "notDone", RETRY_AFTER_MS, "the leadership is being handed over");
+    case "badChange":
+      return error("badRequest", "notDone", 0, detail);
+    case "notNow":
+      return error("busy", "notDone", RETRY_AFTER_MS * 5, detail);
+    case "transferFailed":
+      return error("transferFailed", "notDone", 0, detail);
+  }
 }
 
 /** Where to go instead, or that nobody is known to lead. */
@@ -104,19 +137,22 @@ export function shuttingDown(outcome: Outcome): ClientResponse {
 }
 
 /** All pairs as DataResponses, made one at a time as they are wanted. At least one, and `more` on all but the last. */
-export function* pagesOf(pairs: Iterable<Pair>): Generator<ClientResponse> {
+export function* pagesOf(
+  pairs: Iterable<Pair>,
+  age: Age & { readonly appliedIndex: number },
+): Generator<ClientResponse> {
   let page: Pair[] = [];
   let pageBytes = 0;
   for (const pair of pairs) {
     if (pageBytes > PAGE_BYTES) {
-      yield { type: "DataResponse", more: true, pairs: page };
+      yield { type: "DataResponse", more: true, ...age, pairs: page };
       page = [];
       pageBytes = 0;
     }
     page.push(pair);
     pageBytes += pair.key.length + pair.value.length + 8;
   }
-  yield { type: "DataResponse", more: false, pairs: page };
+  yield { type: "DataResponse", more: false, ...age, pairs: page };
 }
 
 function error(code: ErrorCode, outcome: Outcome, retryAfterMs: number, message: string): ClientResponse {

@@ -62,9 +62,18 @@ export function sentenceOfPeerMessage(message: PeerMessage): string {
         return `your term ${message.requestTerm} is over; I am in term ${term}`;
       }
       return `of the snapshot up to entry ${message.lastIncludedIndex} I have ${message.nextOffset} B`;
+    case "TimeoutNowRequest":
+      return `stand for election now: I hand over the leadership of term ${term}`;
+    case "ReadIndexRequest":
+      return `from which entry on is a read current? (round ${message.round})`;
+    case "ReadIndexResponse":
+      return message.confirmed
+        ? `a read is current from entry ${message.readIndex} on (round ${message.round})`
+        : `I cannot tell how current a read is (round ${message.round})`;
     case "RejoinRequest":
       return `I do not remember all I promised: what is your term? (round ${message.round})`;
     case "RejoinResponse":
+      if (message.isAdmitted) return `you begin as a new member, in term ${term} (round ${message.round})`;
       return message.memory === "whole"
         ? `I am in term ${term} (round ${message.round})`
         : `I cannot say: ${MEMORIES[message.memory]} (round ${message.round})`;
@@ -74,6 +83,18 @@ export function sentenceOfPeerMessage(message: PeerMessage): string {
 /** What a client asks, to be put after "client asks: ". */
 export function sentenceOfRequest(request: ClientRequest): string {
   switch (request.type) {
+    case "MembersRequest":
+      return "who are the members?";
+    case "ChangeMembersRequest": {
+      const { change, id, host, peerPort, clientPort } = request;
+      return change === "deregister"
+        ? `deregister node ${id}`
+        : `${change} node ${id} at ${host}:${peerPort}:${clientPort}`;
+    }
+    case "TransferRequest":
+      return request.to === 0 ? "let another node lead" : `let node ${request.to} lead`;
+    case "ExplainRequest":
+      return "why do you do what you do?";
     case "PingRequest":
       return "are you there?";
     case "SnapshotRequest":
@@ -81,9 +102,9 @@ export function sentenceOfRequest(request: ClientRequest): string {
     case "StatusRequest":
       return "how are you?";
     case "GetRequest":
-      return `get ${shown(request.key)}`;
+      return `get ${shown(request.key)}${MODES[request.mode]}`;
     case "DataRequest":
-      return "get all pairs";
+      return `get all pairs${MODES[request.mode]}`;
     case "PutRequest":
       return `put ${shown(request.key)} = ${shown(request.value)} (write ${request.sequence} of this client)`;
     case "DeleteRequest":
@@ -107,6 +128,14 @@ export function sentenceOfResponse(response: ClientResponse): string {
       return `written at entry ${response.index}`;
     case "DeleteResponse":
       return response.found ? `deleted at entry ${response.index}` : "no such key to delete";
+    case "MembersResponse":
+      return `the members are ${
+        nodeList(response.members.map(({ id }) => id))
+      }, since entry ${response.index}`;
+    case "TransferResponse":
+      return `node ${response.leader} leads now`;
+    case "ExplainResponse":
+      return `node ${response.node} is ${response.role}: ${response.roleReason}`;
     case "SnapshotResponse":
       return `there is a snapshot up to entry ${response.index}, ${response.totalBytes} B`;
     case "RedirectResponse":
@@ -158,6 +187,23 @@ export function sentenceOfEvent(event: ReplicaEvent): string {
       return `${whyRejoining(event.memory)}, and ${
         nodeList(event.without)
       } cannot help: too few nodes remember everything`;
+    case "notRegistered":
+      return `is not a member: the members are ${nodeList(event.members)}; it waits until it is registered`;
+    case "configuration": {
+      const { index, members } = event.configuration;
+      const learners = members.filter(({ role }) => role === "learner").map(({ id }) => id);
+      const voters = members.filter(({ role }) => role === "voter").map(({ id }) => id);
+      const learning = learners.length === 0 ? "" : `, with ${nodeList(learners)} learning`;
+      return `counts ${nodeList(voters)} as voters${learning}, since entry ${index} (${event.reason})`;
+    }
+    case "removed":
+      return `is no member of the cluster any more, since entry ${event.index}`;
+    case "transferBegun":
+      return `hands the leadership over to node ${event.to}`;
+    case "transferFailed":
+      return `goes on leading: ${event.reason}`;
+    case "diverged":
+      return `finds that the state of node ${event.node} differs from that of the majority since entry ${event.index}`;
     case "ignored":
       return `ignores ${event.type} of node ${event.from}: ${event.reason}`;
   }
@@ -169,6 +215,9 @@ const MEMORIES = {
   new: "my disk is empty",
   returning: "I have not been given back yet what I may have acknowledged",
 } as const;
+
+/** How a read is to be served, to be put after what is read. */
+const MODES = { leader: "", any: ", from any node", stale: ", as you have it" } as const;
 
 function whyRejoining(memory: Memory): string {
   return memory === "new" ? "is new, or has lost its disk" : "does not remember everything that it promised";
@@ -188,6 +237,7 @@ const REFUSALS = {
   alreadyVoted: "its vote of this term is given",
   logBehind: "the candidate's log lacks entries",
   leaderAlive: "a leader is alive",
+  removed: "the candidate is no member any more",
   memoryLost: "it has not been given back yet what it may have acknowledged",
 } as const;
 

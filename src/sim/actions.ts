@@ -31,7 +31,13 @@ export type Fault =
   | { readonly kind: "diskFull"; readonly node: NodeId; readonly isFull: boolean }
   /** A durable bit of its log flips. */
   | { readonly kind: "bitFlip"; readonly node: NodeId }
-  | { readonly kind: "wipe"; readonly node: NodeId };
+  | { readonly kind: "wipe"; readonly node: NodeId }
+  /** An operator's wishes. */
+  | { readonly kind: "addMember"; readonly node: NodeId }
+  | { readonly kind: "removeMember"; readonly node: NodeId }
+  | { readonly kind: "moveMember"; readonly node: NodeId }
+  /** To this node; 0 is whichever the leader picks. */
+  | { readonly kind: "transfer"; readonly node: NodeId };
 
 /** A fault with its time. */
 export interface Action {
@@ -42,7 +48,7 @@ export interface Action {
 /** The plan of faults that follows from a seed and its settings, in order of time. */
 export function planOf(seed: number, settings: Settings): Action[] {
   const random = new Random(seed, "plan");
-  const nodes = Array.from({ length: settings.nodes }, (_, i) => i + 1);
+  const nodes = Array.from({ length: settings.nodes + settings.spares }, (_, i) => i + 1);
   const actions: Action[] = [];
   for (const [name, perMinute] of Object.entries(settings.faults) as [keyof FaultRates, number][]) {
     if (perMinute <= 0) continue;
@@ -107,6 +113,12 @@ function drawn(name: keyof FaultRates, atMs: number, nodes: readonly NodeId[], r
       return once({ kind: "bitFlip", node });
     case "wipe":
       return once({ kind: "wipe", node });
+    case "addMember":
+    case "removeMember":
+    case "moveMember":
+      return once({ kind: name, node });
+    case "transfer":
+      return once({ kind: "transfer", node: random.chance(0.5) ? 0 : node });
   }
 }
 
@@ -167,5 +179,13 @@ export function sentenceOfFault(fault: Fault): string {
       return `a bit flips on the disk of node ${fault.node}`;
     case "wipe":
       return `node ${fault.node} loses its disk`;
+    case "addMember":
+      return `the operator registers node ${fault.node}`;
+    case "removeMember":
+      return `the operator deregisters node ${fault.node}`;
+    case "moveMember":
+      return `node ${fault.node} gets another address`;
+    case "transfer":
+      return `the operator wants ${fault.node === 0 ? "another node" : `node ${fault.node}`} to lead`;
   }
 }

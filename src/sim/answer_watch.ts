@@ -68,9 +68,13 @@ function exchangeOf(peer: NodeId, type: PeerMessage["type"]): number {
     case "RejoinRequest":
     case "RejoinResponse":
       return peer * 8 + 4;
+    case "TimeoutNowRequest":
+    case "ReadIndexRequest":
+    case "ReadIndexResponse":
+      return peer * 8 + 7; // answered by a candidacy, or after a round
   }
 }
 
 function isRequest(type: PeerMessage["type"]): boolean {
-  return type.endsWith("Request");
+  return (EXCHANGES as readonly string[]).includes(type);
 }

@@ -8,7 +8,16 @@
  */
 import type { Entry, PeerMessage } from "../../packraft/mod.ts";
 import { decodeCommand, type WriteResult } from "../kv/mod.ts";
-import type { HardState, LogPosition, NodeId, Persist, RaftView, Recovered } from "../raft/mod.ts";
+import type {
+  Configuration,
+  HardState,
+  LogPosition,
+  NodeId,
+  Persist,
+  RaftView,
+  Recovered,
+} from "../raft/mod.ts";
+import { CommittedMembers, votersIn } from "./committed_members.ts";
 import { checkPromise, type DurableMemory } from "./promises.ts";
 import { Violation } from "./violation.ts";
 
@@ -42,7 +51,7 @@ interface Applied {
 }
 
 export class Checker {
-  readonly #quorum: number;
+  readonly #members: CommittedMembers;
   readonly #nodes = new Map<NodeId, NodeMemory>();
   readonly #leaders = new Map<number, NodeId>();
   /** By term and node. */
@@ -53,8 +62,9 @@ export class Checker {
   readonly #applied: Applied[] = [];
   readonly #executedAt = new Map<string, number>();
 
-  constructor(nodes: readonly NodeId[]) {
-    this.#quorum = Math.floor(nodes.length / 2) + 1;
+  /** @param nodes all machines, members or not */
+  constructor(nodes: readonly NodeId[], beginning: Configuration) {
+    this.#members = new CommittedMembers(beginning);
     for (const node of nodes) {
       this.#nodes.set(node, {
         hardState: { currentTerm: 0, votedFor: 0 },
@@ -74,6 +84,17 @@ export class Checker {
   /** The highest index known to be committed by any node. */
   get committedUpTo(): number {
     return this.#committed.length;
+  }
+
+  /** The newest configuration that is committed, and those that any log has after it. */
+  configurationsInPlay(): Configuration[] {
+    return this.#members.inPlay([...this.#nodes.values()].flatMap(({ durable, lost }) => [durable, lost]));
+  }
+
+  /** A node was taken in as one without a past: what it promised before is nobody's concern any more. */
+  forgive(node: NodeId): void {
+    for (const key of this.#votes.keys()) if (key % 1024 === node) this.#votes.delete(key);
+    this.#memoryOf(node).lost = [];
   }
 
   /** The entry applied at `index`, by whichever node was first. */
@@ -377,6 +398,8 @@ export class Checker {
       const known = this.#committed[index - 1];
       if (known === undefined) {
         this.#committed[index - 1] = { term, inTerm: view.currentTerm };
+        const entry = view.log.entryAt(index);
+        if (entry !== undefined) this.#members.note(entry);
       } else if (known.term !== term) {
         throw new Violation(
           "committed-immutable",
@@ -385,22 +408,31 @@ export class Checker {
       }
       // A leader may fall in the step in which it commits: then a follower is the first to be seen with it.
       const isFirst = isLeader || known === undefined;
-      if (isFirst && index === view.commitIndex) this.#checkOnQuorum(node, index, term);
+      if (isFirst && index === view.commitIndex) this.#checkOnQuorum(node, index, term, view.configuration);
     }
   }
 
-  #checkOnQuorum(node: NodeId, index: number, term: number): void {
-    let holders = 0;
-    // Who held it once and has lost it counts: it was promised, and the others must not forget it.
-    for (const { durable, lost } of this.#nodes.values()) {
-      if (durable[index - 1]?.term === term || lost[index - 1]?.term === term) holders++;
-    }
-    if (holders < this.#quorum) {
-      throw new Violation(
-        "committed-on-quorum",
-        `node ${node} committed entry ${index} of term ${term}, which is durable on ${holders} of ${this.#nodes.size} nodes`,
-      );
-    }
+  #checkOnQuorum(node: NodeId, index: number, term: number, { members }: Configuration): void {
+    // By the leader's own newest configuration, or by the committed one as a follower that hears of it may be behind.
+    const candidates = [members, this.#members.newest.members].map((each) =>
+      votersIn({ index, term, members: each })
+    );
+    const isOnQuorum = candidates.some((voters) => this.#holders(voters, index, term) > voters.length / 2);
+    if (isOnQuorum) return;
+    const [voters = []] = candidates;
+    throw new Violation(
+      "committed-on-quorum",
+      `node ${node} committed entry ${index} of term ${term}, which is durable on ` +
+        `${this.#holders(voters, index, term)} of the voters ${voters.join(", ")}`,
+    );
+  }
+
+  /** Who held it once and has lost it counts: it was promised, and the others must not forget it. */
+  #holders(voters: readonly NodeId[], index: number, term: number): number {
+    return voters.filter((voter) => {
+      const { durable, lost } = this.#memoryOf(voter);
+      return durable[index - 1]?.term === term || lost[index - 1]?.term === term;
+    }).length;
   }
 
   #checkReplaced(node: NodeId, replaced: Entry): void {

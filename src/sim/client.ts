@@ -109,7 +109,9 @@ export class SimClient {
   }
 
   get(key: string, onOver?: (outcome: ClientResponse | "unknown") => void): void {
-    const request = { type: "GetRequest", key: encoder.encode(key) } as const;
+    // Any node may serve a read, or only the leader: both must see every write that was answered before.
+    const mode = this.#random.chance(0.4) ? "any" : "leader";
+    const request = { type: "GetRequest", key: encoder.encode(key), mode } as const;
     this.#begin(request, this.#world.history.invoke({ client: this.id, key, kind: "get" }), onOver);
   }
 

@@ -39,6 +39,10 @@ export const INVARIANTS = {
     source: "Raft §5.1, Figure 2",
     says: "currentTerm, and within a life commitIndex and lastApplied, never go back",
   },
+  "one-voter-at-a-time": {
+    source: "Raft §6; thesis §4.1",
+    says: "committed configurations follow each other in steps of one voter",
+  },
   "index-order": { source: "Raft Figure 2", says: "lastApplied <= commitIndex <= last log index" },
   "sync-before-send": {
     source: "Raft §5.1, Figure 2",

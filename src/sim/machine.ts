@@ -9,18 +9,20 @@
 import type { ClientRequest, Entry, PeerMessage } from "../../packraft/mod.ts";
 import type { WriteResult } from "../kv/mod.ts";
 import { Store } from "../kv/mod.ts";
-import { type NodeId, RAFT_RULES, type RaftView, type Recovered } from "../raft/mod.ts";
-import { Replica, type ReplicaEvent } from "../replica/mod.ts";
+import type { Configuration, NodeId, RaftView, Recovered } from "../raft/mod.ts";
+import { DivergedError, Replica, type ReplicaEvent } from "../replica/mod.ts";
 import { DataDirectory } from "../storage/data_directory.ts";
 import type { DurableStorage } from "../storage/durable_storage.ts";
 import { StorageError } from "../storage/errors.ts";
 import { AnswerWatch } from "./answer_watch.ts";
+import { beginningOf, firstPort } from "./beginnings.ts";
 import { type DiskOperation, SimDisk } from "./disk.ts";
 import { DiskTrouble, PowerCut } from "./disk_trouble.ts";
 import { LocalClock } from "./local_clock.ts";
 import type { MachineWorld } from "./machine_world.ts";
 import type { MutantHooks } from "./mutant.ts";
 import type { Random } from "./random.ts";
+import { replicaOptions } from "./replica_options.ts";
 import { Violation } from "./violation.ts";
 import { sentenceOfStart } from "./start_sentence.ts";
 import { watchedStorage } from "./watched_storage.ts";
@@ -29,12 +31,11 @@ import { watchedStorage } from "./watched_storage.ts";
 export const DATA_PATH = "/data";
 const SYNC_MS = 0.3;
 const TIMER_LATE_MS = 0.05;
-const MAX_PENDING_REQUESTS = 1_000;
 /** How long work that is not urgent waits for its turn, at most. */
 const WORK_AFTER_MS = 20;
 
-/** What a machine does at present. `refused` is for good. */
-export type MachineState = "up" | "down" | "refused";
+/** What a machine does at present. One that is `away` is no member, as far as it knows; `refused` is for good. */
+export type MachineState = "up" | "down" | "away" | "refused";
 
 export class Machine {
   readonly id: NodeId;
@@ -58,6 +59,13 @@ export class Machine {
   #isHopeless = false;
   /** Whether it has ever had a disk. */
   #hasStarted = false;
+  /** The members that it was told of when it was to join. */
+  #joined: Configuration | undefined;
+  /** It has heard that it is no member any more, and ends. */
+  #isRemoved = false;
+  #port: number;
+  /** Where those are found who have been heard from. */
+  readonly #heardAt = new Map<NodeId, number>();
   #wakeAtMs = Infinity;
   readonly #trouble = new DiskTrouble();
   /** Whether the world has decided when this machine starts again. */
@@ -67,6 +75,8 @@ export class Machine {
 
   constructor(id: NodeId, world: MachineWorld, random: Random, diskRandom: Random) {
     this.id = id;
+    this.#port = firstPort(id);
+    if (id > world.settings.nodes) this.#state = "away";
     this.#world = world;
     this.#random = random;
     this.#clock = new LocalClock(world.queue);
@@ -87,6 +97,16 @@ export class Machine {
 
   get isUp(): boolean {
     return this.#state === "up";
+  }
+
+  /** Whether it has ever had anything on its disk. */
+  get hasDisk(): boolean {
+    return this.#hasStarted;
+  }
+
+  /** Where it takes messages. */
+  get port(): number {
+    return this.#port;
   }
 
   get replica(): Replica | undefined {
@@ -112,6 +132,8 @@ export class Machine {
     }
     this.#hasStarted = true;
     this.#isHopeless = false;
+    this.#isRemoved = false;
+    this.#heardAt.clear();
     const recovered = this.#recovered(this.#directory.recovered);
     world.checker.onStart(this.id, recovered, store.digest);
     this.#state = "up";
@@ -127,6 +149,20 @@ export class Machine {
     this.handle(() => {});
   }
 
+  /** Starts as a member that was registered, with the members that somebody told it of; or that nobody told it of. */
+  join(configuration: Configuration | undefined): void {
+    this.#joined = configuration ?? this.#joined ?? beginningOf(this.#world.settings.nodes);
+    if (this.#state === "away") this.#state = "down";
+    this.start();
+  }
+
+  /** Ends the process; from its next start on it is found at another port. */
+  moveTo(port: number): void {
+    this.kill();
+    this.#port = port;
+    this.#world.tell(this.id, 11, () => `moves to port ${port}`);
+  }
+
   /** Opens what is on the disk as a process would that starts now, and restores `store` from it. */
   open(store: Store): DataDirectory {
     const { settings, mutant } = this.#world;
@@ -134,7 +170,9 @@ export class Machine {
     return DataDirectory.open(this.disk, DATA_PATH, identity, {
       drawId: () => new Uint8Array(16).fill(this.id),
       segmentBytes: settings.segmentBytes,
-      isNewCluster: this.#hasStarted ? mutant?.deniesLoss ?? false : settings.isNewCluster,
+      isNewCluster: this.#hasStarted || this.#joined !== undefined
+        ? mutant?.deniesLoss ?? false
+        : settings.isNewCluster,
     }, store);
   }
 
@@ -212,6 +250,7 @@ export class Machine {
     this.setClockRate(1);
     this.#blockedUntilMs = this.#world.queue.nowMs;
     if (this.isUp) this.handle(() => {});
+    else if (this.#state === "away") this.join(undefined);
     else this.start();
   }
 
@@ -230,9 +269,11 @@ export class Machine {
 
   // ------------------------------------------------------------------------------------- what arrives
 
-  receive(from: NodeId, message: PeerMessage): void {
+  /** A message of `from`, which says that it is found at `port`. */
+  receive(from: NodeId, port: number, message: PeerMessage): void {
     if (!this.isUp) return;
     this.handle((replica) => {
+      this.#heardAt.set(from, port);
       this.#answers.received(from, message);
       const { receive } = this.#hooks;
       const taken = receive === undefined ? message : receive(message, from, replica.view());
@@ -284,6 +325,7 @@ export class Machine {
     } catch (error) {
       return this.#fail(error, "running");
     }
+    if (this.#isRemoved) return this.#leave();
     if (this.#isHopeless) return this.#refuse("too few of the others remember what it has forgotten");
     // Without room nothing can be promised, and an answer would be a promise.
     if (!replica.isDiskFull) this.#answers.end(this.id);
@@ -322,27 +364,10 @@ export class Machine {
   // ------------------------------------------------------------------------------------------- within
 
   #makeReplica(storage: DurableStorage, store: Store): Replica {
-    const { settings, mutant, nodes } = this.#world;
+    const configuration = this.#joined ?? beginningOf(this.#world.settings.nodes);
+    const parts = { storage, store, configuration, random: this.#random.next };
     return new Replica(
-      {
-        raft: {
-          id: this.id,
-          voters: nodes,
-          heartbeatMs: settings.heartbeatMs,
-          electionTimeoutMs: settings.electionTimeoutMs,
-          maxAppendBytes: settings.maxAppendBytes,
-          keptLogBytes: settings.keptLogBytes,
-          maxInflightAppends: settings.maxInflightAppends,
-          random: this.#random.next,
-          ...(mutant?.rules === undefined ? {} : { rules: { ...RAFT_RULES, ...mutant.rules } }),
-        },
-        storage,
-        store,
-        addresses: new Map(nodes.map((node) => [node, { host: "sim", clientPort: node }])),
-        maxPendingRequests: MAX_PENDING_REQUESTS,
-        snapshotAfterBytes: settings.snapshotAfterBytes,
-        snapshotChunkBytes: settings.snapshotChunkBytes,
-      },
+      replicaOptions(this.id, this.#world, parts),
       {
         send: (to, message) => this.#send(to, message),
         answer: (request, responses) =>
@@ -366,7 +391,8 @@ export class Machine {
     if (sent === undefined) return;
     this.#answers.sent(to, sent);
     this.#world.checker.onSend(this.id, to, sent);
-    this.#world.send(this.id, to, sent, this.#departMs());
+    const port = this.#heardAt.get(to) ?? this.#replica?.addressOf(to)?.peerPort;
+    if (port !== undefined) this.#world.send(this.id, to, port, sent, this.#departMs());
   }
 
   #onApplied(entry: Entry, result: WriteResult | undefined): void {
@@ -382,6 +408,8 @@ export class Machine {
     if (event.kind === "leader") this.#world.checker.onLeader(this.id, event.term, event.leader);
     if (event.kind === "ignored") this.#answers.ignored(event.from, event.type);
     if (event.kind === "snapshotRefused") this.#answers.ignored(event.from, "InstallSnapshotRequest");
+    if (event.kind === "configuration") this.#heardAt.clear();
+    if (event.kind === "removed") this.#isRemoved = true;
     if (event.kind === "rejoinImpossible") this.#isHopeless = true;
     this.#world.onEvent(this.id, event);
   }
@@ -393,6 +421,7 @@ export class Machine {
 
   /** The process ends with this error; whatever is no failure of its disk is one of its code. */
   #fail(error: unknown, when: "starting" | "running"): void {
+    if (error instanceof DivergedError) return this.#refuse(error.message);
     if (!(error instanceof PowerCut || error instanceof StorageError)) {
       throw error instanceof Violation ? error : crashOf(this.id, error);
     }
@@ -404,6 +433,14 @@ export class Machine {
       this.disk.killProcess();
       this.#world.tell(this.id, 10, () => `ends while it is ${when}: ${error.message}`);
     }
+  }
+
+  /** It is no member any more. */
+  #leave(): void {
+    this.#die();
+    this.disk.killProcess();
+    this.#state = "away";
+    this.#world.tell(this.id, 12, () => "ends: it was removed from the cluster");
   }
 
   /** For good. */

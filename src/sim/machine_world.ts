@@ -17,9 +17,8 @@ export interface MachineWorld {
   readonly settings: Settings;
   readonly checker: Checker;
   readonly mutant: Mutant | undefined;
-  readonly nodes: readonly NodeId[];
-  /** A message leaves at `departMs`. */
-  send(from: NodeId, to: NodeId, message: PeerMessage, departMs: number): void;
+  /** A message leaves at `departMs`, for whoever is at `port`. */
+  send(from: NodeId, to: NodeId, port: number, message: PeerMessage, departMs: number): void;
   /** An answer leaves at `departMs`. */
   answer(from: NodeId, request: string, responses: readonly ClientResponse[], departMs: number): void;
   /** Something happened that a reader of the trace wants to know. */

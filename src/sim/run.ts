@@ -8,6 +8,7 @@ import type { NodeId } from "../raft/mod.ts";
 import { type Action, planOf } from "./actions.ts";
 import type { InvariantName } from "./invariants.ts";
 import { checkLinearizability, describeViolation } from "./linearizability.ts";
+import { votersIn } from "./committed_members.ts";
 import type { Mutant } from "./mutant.ts";
 import { Random } from "./random.ts";
 import { type Settings, settingsOf, type SettingsOverride } from "./settings.ts";
@@ -99,13 +100,7 @@ function safetyPhase(world: World, plan: readonly Action[]): void {
 
 /** Heals a majority of the nodes that can be healed, and demands service and agreement of it. */
 export function livenessPhase(world: World, random: Random): void {
-  const quorum = Math.floor(world.nodes.length / 2) + 1;
-  // Either all nodes, those with a damaged disk included: they find their way back if all others answer them. Or only
-  // a majority that remembers everything.
-  const sound = random.shuffled(world.undamaged);
-  const core = random.chance(0.3)
-    ? [...world.nodes]
-    : sound.slice(0, quorum + random.below(sound.length - quorum + 1)).sort((a, b) => a - b);
+  const core = coreOf(world, random);
   world.healCore(core);
   const startMs = world.queue.nowMs;
   const probe = world.addClient();
@@ -136,14 +131,44 @@ export function livenessPhase(world: World, random: Random): void {
   readAll(world);
 }
 
+/**
+ * Who is to be healed. Either all members, those with a damaged disk included: they find their way back if all others
+ * answer them. Or only a majority that remembers everything, of each configuration that may be in force.
+ */
+function coreOf(world: World, random: Random): NodeId[] {
+  const inPlay = world.configurationsInPlay();
+  const members = world.nodes.filter((node) =>
+    inPlay.some((one) => one.members.some(({ id }) => id === node))
+  );
+  // What is under way may need any of them.
+  if (random.chance(0.3) || world.membership.isChanging) return members;
+  const isEnough = (nodes: readonly NodeId[]) =>
+    inPlay.every((one) => {
+      const voters = votersIn(one);
+      return voters.filter((voter) => nodes.includes(voter)).length > voters.length / 2;
+    });
+  let core = world.undamaged.filter((node) => members.includes(node) && node !== world.membership.moving);
+  for (const node of random.shuffled(core)) {
+    const without = core.filter((other) => other !== node);
+    if (isEnough(without) && random.chance(0.7)) core = without;
+  }
+  return isEnough(core) ? core : members;
+}
+
+/** The nodes of the core that are members still: a change of the members may have been under way. */
+function membersAmong(world: World, core: readonly NodeId[]): NodeId[] {
+  const [committed] = world.checker.configurationsInPlay();
+  return core.filter((node) => committed?.members.some(({ id }) => id === node));
+}
+
 function isConverged(world: World, core: readonly NodeId[]): boolean {
-  const views = core.map((node) => world.machine(node).view());
+  const views = membersAmong(world, core).map((node) => world.machine(node).view());
   const first = views[0];
   return first !== undefined && world.clients.every((client) => client.isIdle) &&
     views.every((view) =>
       view?.lastApplied === first.lastLogIndex && view.lastLogIndex === first.lastLogIndex
     ) &&
-    new Set(core.map((node) => world.machine(node).replica?.store.digest)).size === 1;
+    new Set(membersAmong(world, core).map((node) => world.machine(node).replica?.store.digest)).size === 1;
 }
 
 /** The last word of the history: what every key holds now. */
@@ -161,7 +186,7 @@ function readAll(world: World): void {
 
 /** Every entry that was ever applied is in every log of the core, or under its snapshot; acknowledged writes are among them. */
 function checkDurability(world: World, core: readonly NodeId[]): void {
-  for (const node of core) {
+  for (const node of membersAmong(world, core)) {
     const view = world.machine(node).view();
     // That a snapshot stands for what was applied up to there is checked when a node starts from it or installs it.
     for (let index = (view?.snapshot.index ?? 0) + 1; index <= world.checker.committedUpTo; index++) {

@@ -83,6 +83,7 @@ export interface ScenarioRunOptions {
 
 /** Short timeouts, a calm network, and no fault that the scenario does not name. */
 const SETTINGS: Omit<Settings, "nodes"> = {
+  spares: 0,
   heartbeatMs: 50,
   electionTimeoutMs: { min: 300, max: 600 },
   clients: 0,

@@ -24,10 +24,18 @@ export interface FaultRates {
   readonly diskFull: number;
   readonly bitFlip: number;
   readonly wipe: number;
+  readonly addMember: number;
+  readonly removeMember: number;
+  /** A member gets another address. */
+  readonly moveMember: number;
+  readonly transfer: number;
 }
 
 export interface Settings {
+  /** The members that the cluster begins with. */
   readonly nodes: number;
+  /** Machines beside them, which can become members. */
+  readonly spares: number;
   readonly heartbeatMs: number;
   readonly electionTimeoutMs: { readonly min: number; readonly max: number };
   readonly clients: number;
@@ -75,6 +83,10 @@ export const NO_FAULTS: FaultRates = {
   diskFull: 0,
   bitFlip: 0,
   wipe: 0,
+  addMember: 0,
+  removeMember: 0,
+  moveMember: 0,
+  transfer: 0,
 };
 
 /** The settings of `seed`. */
@@ -83,7 +95,7 @@ export function settingsOf(seed: number, override: SettingsOverride = {}): Setti
   /** Mostly nothing or little, at times up to `max`: a run in which everything fails shows nothing. */
   const dial = (max: number) => random.chance(0.4) ? 0 : max * random.next() ** 3;
   const heartbeatMs = random.pick([50, 100, 200]);
-  const drawn: Settings = {
+  const drawn: Omit<Settings, "spares"> = {
     nodes: random.pick([3, 3, 5]),
     heartbeatMs,
     electionTimeoutMs: { min: heartbeatMs * 6, max: heartbeatMs * 12 },
@@ -116,6 +128,10 @@ export function settingsOf(seed: number, override: SettingsOverride = {}): Setti
       diskFull: dial(4),
       bitFlip: dial(3),
       wipe: dial(2),
+      addMember: 0,
+      removeMember: 0,
+      moveMember: 0,
+      transfer: 0,
     },
     encodes: random.chance(0.05),
     maxAppendBytes: random.pick([64, 1_000, 1_000_000]),
@@ -127,7 +143,15 @@ export function settingsOf(seed: number, override: SettingsOverride = {}): Setti
     keptLogBytes: random.pick([0, 1_000, 100_000]),
     isNewCluster: random.chance(0.7),
   };
-  return merged(drawn, override);
+  const spares = random.pick([0, 1, 2]);
+  const churn = random.chance(0.5) ? 1 : 0;
+  const members = {
+    addMember: churn * random.between(2, 20),
+    removeMember: churn * random.between(1, 15),
+    moveMember: churn * dial(5),
+    transfer: dial(15),
+  };
+  return merged({ ...drawn, spares, faults: { ...drawn.faults, ...members } }, override);
 }
 
 function merged(settings: Settings, override: SettingsOverride): Settings {

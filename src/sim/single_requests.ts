@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ClientRequest, ClientResponse } from "../../packraft/mod.ts";
+import type { ClientRequest, ClientResponse, ReadMode } from "../../packraft/mod.ts";
 import type { NodeId } from "../raft/mod.ts";
 import type { World } from "./world.ts";
 
@@ -74,10 +74,10 @@ export class SingleRequests {
     );
   }
 
-  get(key: string, node: NodeId): SingleRequest {
+  get(key: string, node: NodeId, mode: ReadMode = "leader"): SingleRequest {
     const client = this.#nextClient();
     const historyId = this.#world.history.invoke({ client, key, kind: "get" });
-    return this.#begin({ type: "GetRequest", key: encoder.encode(key) }, client, historyId, node);
+    return this.#begin({ type: "GetRequest", key: encoder.encode(key), mode }, client, historyId, node);
   }
 
   /** Sends the same request, byte for byte, to `node`. */

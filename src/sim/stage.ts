@@ -329,11 +329,12 @@ export class Stage {
     const leader = this.#world.leader();
     if (leader === 0) return 0;
     const term = this.term(leader);
-    const followers = this.nodes.filter((node) => {
-      const view = this.view(node);
+    const voters = this.view(leader)?.configuration.members.filter(({ role }) => role === "voter") ?? [];
+    const followers = voters.filter(({ id }) => {
+      const view = this.view(id);
       return view?.leader === leader && view.currentTerm === term;
     });
-    return followers.length > this.nodes.length / 2 ? leader : 0;
+    return followers.length > voters.length / 2 ? leader : 0;
   }
 
   /** What can be seen of a node from outside; undefined while it does not run. */

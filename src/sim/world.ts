@@ -12,7 +12,7 @@ import {
   PacketReader,
   type PeerMessage,
 } from "../../packraft/mod.ts";
-import type { NodeId } from "../raft/mod.ts";
+import type { Configuration, NodeId } from "../raft/mod.ts";
 import {
   type ReplicaEvent,
   sentenceOfEvent,
@@ -21,14 +21,17 @@ import {
   sentenceOfResponse,
 } from "../replica/mod.ts";
 import { type Fault, sentenceOfFault } from "./actions.ts";
+import { beginningOf } from "./beginnings.ts";
 import { Checker } from "./checker.ts";
 import { type ClientWorld, SimClient } from "./client.ts";
 import { EventQueue } from "./event_queue.ts";
 import { HistoryRecorder } from "./history.ts";
 import { DATA_PATH, Machine } from "./machine.ts";
 import type { MachineWorld } from "./machine_world.ts";
+import { Membership, type MembershipFault, type MembershipWorld } from "./membership.ts";
 import type { Mutant } from "./mutant.ts";
 import { CALM_NETWORK, Network } from "./network.ts";
+import { Operator } from "./operator.ts";
 import { Random } from "./random.ts";
 import type { Settings } from "./settings.ts";
 import { Trace, type TraceKind } from "./trace.ts";
@@ -61,16 +64,19 @@ interface Asked {
   readonly answered: (response: ClientResponse | "refused") => void;
 }
 
-export class World implements MachineWorld, ClientWorld {
+export class World implements MachineWorld, ClientWorld, MembershipWorld {
   readonly queue = new EventQueue();
   readonly history = new HistoryRecorder();
   readonly trace: Trace;
   readonly settings: Settings;
   readonly mutant: Mutant | undefined;
+  /** All machines, whether they are members or not. */
   readonly nodes: readonly NodeId[];
   readonly checker: Checker;
   readonly network: Network;
   readonly machines: readonly Machine[];
+  readonly operator: Operator;
+  readonly membership: Membership;
   readonly clients: SimClient[] = [];
   /** How often each kind of fault was done to the cluster. */
   readonly faultCounts: Record<string, number> = {};
@@ -96,13 +102,15 @@ export class World implements MachineWorld, ClientWorld {
     this.settings = settings;
     this.mutant = options.mutant;
     this.trace = new Trace(options.records ?? false);
-    this.nodes = Array.from({ length: settings.nodes }, (_, i) => i + 1);
-    this.checker = new Checker(this.nodes);
+    this.nodes = Array.from({ length: settings.nodes + settings.spares }, (_, i) => i + 1);
+    this.checker = new Checker(this.nodes, beginningOf(settings.nodes));
     this.network = new Network(this.queue, new Random(seed, "network"), settings.network);
     this.#restartRandom = new Random(seed, "restarts");
     this.machines = this.nodes.map((id) =>
       new Machine(id, this, new Random(seed, `node ${id}`), new Random(seed, `disk ${id}`))
     );
+    this.operator = new Operator(this, new Random(seed, "operator"));
+    this.membership = new Membership(this, this.operator, new Random(seed, "membership"));
     for (const machine of this.machines) machine.start();
   }
 
@@ -174,6 +182,7 @@ export class World implements MachineWorld, ClientWorld {
   /** Does a fault to the cluster. One that would take more than a minority for good is left out. */
   apply(fault: Fault): void {
     if ((fault.kind === "bitFlip" || fault.kind === "wipe") && !this.#mayDamage(fault.node)) return;
+    if (isMembershipFault(fault) && !this.membership.apply(fault)) return;
     this.faultCounts[fault.kind] = (this.faultCounts[fault.kind] ?? 0) + 1;
     this.trace.mix(this.queue.nowMs, 99, fault.kind.length, "node" in fault ? fault.node : 0);
     this.trace.say(this.queue.nowMs, () => sentenceOfFault(fault), "fault");
@@ -209,6 +218,11 @@ export class World implements MachineWorld, ClientWorld {
       case "wipe":
         this.#damaged.add(fault.node);
         return this.machine(fault.node).wipe();
+      case "addMember":
+      case "removeMember":
+      case "moveMember":
+      case "transfer":
+        return; // done above
     }
   }
 
@@ -224,7 +238,10 @@ export class World implements MachineWorld, ClientWorld {
       this.#damaged.delete(node);
       this.#begun.add(node);
     }
-    return this.nodes.filter((node) => !this.#damaged.has(node) && this.machine(node).state !== "refused");
+    return this.nodes.filter((node) => {
+      const { state } = this.machine(node);
+      return !this.#damaged.has(node) && (state === "up" || state === "down");
+    });
   }
 
   /** Ends all faults for these nodes, starts them, and takes the others down for good. */
@@ -256,8 +273,26 @@ export class World implements MachineWorld, ClientWorld {
   #mayDamage(node: NodeId): boolean {
     if (!this.undamaged.includes(node)) return false;
     // Who has not begun yet remembers nothing either: a cluster of which a majority has no past cannot help anyone.
-    const gone = this.nodes.length - this.undamaged.filter((each) => this.#begun.has(each)).length;
-    return gone < Math.floor((this.nodes.length - 1) / 2);
+    // And while members change, nobody knows yet of which nodes a majority is to be left.
+    const notBegun = this.nodes.filter((each) => !this.#begun.has(each));
+    return !this.membership.isChanging && this.membership.isSound([node, ...notBegun]);
+  }
+
+  configurationsInPlay(): readonly Configuration[] {
+    const fromServers = this.machines.flatMap((machine) => machine.view()?.configuration ?? []);
+    const durable = this.checker.configurationsInPlay();
+    const newest = durable[0]?.index ?? 0;
+    // What a leader has in its log and not on its disk may yet get there.
+    return [...durable, ...fromServers.filter(({ index }) => index > newest)];
+  }
+
+  get hasBegun(): boolean {
+    return this.checker.committedUpTo > 0;
+  }
+
+  forgive(node: NodeId): void {
+    this.#damaged.delete(node);
+    this.checker.forgive(node);
   }
 
   /** Flips a bit of the byte at `offset` of the newest segment of a node's log, or of its snapshot. */
@@ -294,14 +329,16 @@ export class World implements MachineWorld, ClientWorld {
 
   // ----------------------------------------------------------------------------------------- messages
 
-  send(from: NodeId, to: NodeId, message: PeerMessage, departMs: number): void {
+  send(from: NodeId, to: NodeId, port: number, message: PeerMessage, departMs: number): void {
     const { trace } = this;
     trace.mix(departMs, from * 16 + to, message.type.length, message.term);
     trace.say(departMs, () => `node ${from} to node ${to}: ${sentenceOfPeerMessage(message)}`, "message");
     const carried = this.settings.encodes ? reencoded(from, to, message) : message;
+    const fromPort = this.machine(from).port;
     const deliver = () => {
       trace.mix(this.queue.nowMs, from * 16 + to, message.type.length, 1);
-      this.machine(to).receive(from, carried);
+      // Whoever has moved gets nothing of what was sent to where it was.
+      if (this.machine(to).port === port) this.machine(to).receive(from, fromPort, carried);
     };
     const onLost = trace.isRecording
       ? (why: "lost" | "cut") =>
@@ -377,9 +414,14 @@ const KIND_OF_EVENT: { readonly [Kind in ReplicaEvent["kind"]]?: TraceKind } = {
   committed: "commit",
 };
 
+function isMembershipFault(fault: Fault): fault is MembershipFault {
+  return ["addMember", "removeMember", "moveMember", "transfer"].includes(fault.kind);
+}
+
 /** The message after a way through bytes. */
 function reencoded(from: NodeId, to: NodeId, message: PeerMessage): PeerMessage {
-  const packet: Packet = { family: "peer", envelope: { clusterId: "sim", from, to, luid: "sim" }, message };
+  const envelope = { clusterId: "sim", from, to, luid: "sim", host: "", peerPort: 0 };
+  const packet: Packet = { family: "peer", envelope, message };
   const reader = new PacketReader();
   reader.push(encodePacket(packet));
   const received = reader.next();

@@ -23,7 +23,7 @@ import { PackraftError } from "../../packraft/errors.ts";
 import { MAX_CLUSTER_ID_BYTES } from "../../packraft/limits.ts";
 
 /** The version that this build writes, and the only one that it reads. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 /** What a disk writes whole or not at all. */
 export const SECTOR_BYTES = 512;
 export const FILE_HEADER_BYTES = SECTOR_BYTES;

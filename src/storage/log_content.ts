@@ -6,7 +6,7 @@
  */
 import { ByteReader } from "../../packraft/byte_reader.ts";
 import { PackraftError } from "../../packraft/errors.ts";
-import { ENTRY, type Entry } from "../../packraft/messages.ts";
+import { ENTRY, type Entry } from "../../packraft/records.ts";
 import type { HardState, LogPosition } from "../raft/types.ts";
 import { RECORD_TYPE } from "./log_format.ts";
 

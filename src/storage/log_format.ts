@@ -38,7 +38,7 @@
 import { ByteWriter } from "../../packraft/byte_writer.ts";
 import { crc32 } from "../../packraft/crc32.ts";
 import { MAX_ENTRY_DATA_BYTES } from "../../packraft/limits.ts";
-import { ENTRY, type Entry } from "../../packraft/messages.ts";
+import { ENTRY, type Entry } from "../../packraft/records.ts";
 import type { HardState } from "../raft/types.ts";
 import { DIRECTORY_ID_BYTES, SECTOR_BYTES, writeU64 } from "./file_header.ts";
 

@@ -9,10 +9,13 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { decodeMembers, encodeMembers } from "../../packraft/mod.ts";
 import {
+  type Configuration,
   type Entry,
   type HardState,
   type Input,
+  type Member,
   type NodeId,
   NOTHING_RECOVERED,
   type Outgoing,
@@ -31,10 +34,19 @@ export const ELECTION_MIN_MS = 180;
 export const ELECTION_MAX_MS = 360;
 
 /** What a test may set of a server; the rest is as in a usual cluster. */
-export interface TestOptions extends Partial<Omit<RaftOptions, "id" | "voters">> {
+export interface TestOptions extends Partial<Omit<RaftOptions, "id">> {
   readonly hardState?: HardState;
   readonly entries?: readonly Entry[];
   readonly nowMs?: number;
+}
+
+/** A cluster of these voters, as it begins. */
+export function membersOf(voters: readonly NodeId[], learners: readonly NodeId[] = []): Configuration {
+  const member = (role: Member["role"]) => (id: NodeId): Member => (
+    { id, host: "127.0.0.1", peerPort: 8_000 + id, clientPort: 9_000 + id, role, admission: 0 }
+  );
+  const members = [...voters.map(member("voter")), ...learners.map(member("learner"))];
+  return { index: 0, term: 0, members: members.sort((a, b) => a.id - b.id) };
 }
 
 /** One server, its disk and its state machine. */
@@ -55,12 +67,14 @@ export class TestServer {
     const { hardState = { currentTerm: 0, votedFor: 0 }, entries = [], nowMs = 0, ...rest } = options;
     this.options = {
       id,
-      voters,
+      configuration: membersOf(voters),
+      codec: { encode: encodeMembers, decode: decodeMembers },
       heartbeatMs: HEARTBEAT_MS,
       electionTimeoutMs: { min: ELECTION_MIN_MS, max: ELECTION_MAX_MS },
       maxAppendBytes: 1 << 20,
       keptLogBytes: 0,
       maxInflightAppends: 16,
+      maxInflightBytes: 1 << 24,
       random: () => 0.5,
       ...rest,
     };

@@ -44,6 +44,8 @@ export function appendRequest(
     prevLogTerm: 0,
     leaderCommit: 0,
     readRound: 0,
+    hashIndex: 0,
+    divergesAt: 0,
     entries: [],
     ...fields,
   };

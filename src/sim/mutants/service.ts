@@ -62,7 +62,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
       answer: (request, replica) => {
         if (request.type !== "GetRequest") return undefined;
         const value = replica.store.get(request.key);
-        return { type: "GetResponse", found: value !== undefined, value: value ?? new Uint8Array() };
+        const age = { appliedIndex: replica.store.lastApplied, isAgeKnown: true, ageMs: 0 };
+        return { type: "GetResponse", found: value !== undefined, value: value ?? new Uint8Array(), ...age };
       },
     }),
   },

@@ -26,6 +26,8 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
           prevLogTerm: last.term,
           leaderCommit: last.index,
           readRound: 0,
+          hashIndex: 0,
+          divergesAt: 0,
           entries: [],
         });
       },

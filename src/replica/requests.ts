@@ -1,0 +1,266 @@
+/**
+ * What clients ask, from the request to the answer: which wait for the server, which for an entry, and what each is told.
+ *
+ * @module
+ */
+import type { ClientRequest, ClientRequestOf, ClientResponse, Entry } from "../../packraft/mod.ts";
+import { commandOf, encodeCommand, type Store, type WriteResult } from "../kv/mod.ts";
+import type { Accepted, MemberChange, RaftEvent, RaftServer, Refused, Transferred } from "../raft/mod.ts";
+import { explanationOf } from "./explanation.ts";
+import {
+  type Age,
+  ageOf,
+  busy,
+  CURRENT,
+  leadershipLost,
+  noSpace,
+  notLeader,
+  pagesOf,
+  refusalOf,
+  responseOf,
+  shuttingDown,
+  statusOf,
+} from "./responses.ts";
+import { WaitingWrites } from "./waiting_writes.ts";
+
+export interface RequestsOptions {
+  readonly raft: RaftServer;
+  readonly store: Store;
+  /** The most that may be under way; more are refused as `busy`. */
+  readonly maxPending: number;
+  readonly isDiskFull: () => boolean;
+  readonly requestSnapshot: (luid: string) => void;
+  readonly answer: (luid: string, responses: Iterable<ClientResponse>) => void;
+}
+
+/** Requests that the server has to decide about. */
+type ForServer = Exclude<
+  ClientRequest,
+  { readonly type: "PingRequest" | "StatusRequest" | "SnapshotRequest" | "ExplainRequest" }
+>;
+
+/** A request that the server knows by its token. */
+interface Asked {
+  readonly luid: string;
+  readonly request: ForServer;
+}
+
+export class Requests {
+  readonly #options: RequestsOptions;
+  readonly #raft: RaftServer;
+  readonly #store: Store;
+  readonly #asked = new Map<number, Asked>();
+  readonly #writes = new WaitingWrites();
+  readonly #handingOver = new Map<number, (failure: string | undefined) => void>();
+  /** Why this node has its role, and since when. */
+  #roleReason = "it has just started";
+  #roleSinceMs: number;
+  #proposals: { readonly token: number; readonly data: Uint8Array }[] = [];
+  #nextToken = 1;
+  #isStopping = false;
+
+  constructor(options: RequestsOptions, nowMs: number) {
+    this.#options = options;
+    this.#raft = options.raft;
+    this.#store = options.store;
+    this.#roleSinceMs = nowMs;
+  }
+
+  /** A request of a client, to be answered under the same luid. */
+  take(luid: string, request: ClientRequest): void {
+    switch (request.type) {
+      case "PingRequest": {
+        const { id, role, leader } = this.#raft.view();
+        return this.#answer(luid, { type: "PingResponse", node: id, role, leader });
+      }
+      case "StatusRequest":
+        return this.#answer(luid, statusOf(this.#raft.view()));
+      case "SnapshotRequest":
+        if (this.#isStopping) return this.#answer(luid, shuttingDown("notDone"));
+        return this.#options.requestSnapshot(luid);
+      case "ExplainRequest":
+        return this.#answer(luid, this.#explanation());
+      case "PutRequest":
+      case "DeleteRequest":
+        if (this.#options.isDiskFull() && this.#raft.view().role === "leader") {
+          return this.#answer(luid, noSpace());
+        }
+        return this.#ask(luid, request);
+      case "GetRequest":
+      case "DataRequest":
+        if (request.mode === "stale") return this.#answerFromHere(luid, request, ageOf(this.#raft.view()));
+        return this.#ask(luid, request);
+      case "MembersRequest":
+      case "ChangeMembersRequest":
+      case "TransferRequest":
+        return this.#ask(luid, request);
+    }
+  }
+
+  handOver(ended: (failure: string | undefined) => void): void {
+    if (this.#raft.view().role !== "leader") return ended(undefined);
+    const token = this.#nextToken++;
+    this.#handingOver.set(token, ended);
+    this.#raft.step({ kind: "transfer", token, to: 0 });
+  }
+
+  /** Refuses new requests from now on and tells those under way that their outcome will not be known here. */
+  stop(): void {
+    this.#isStopping = true;
+    for (const { luid } of this.#asked.values()) this.#answer(luid, shuttingDown("notDone"));
+    for (const { luid } of this.#writes.takeUpTo(Infinity)) this.#answer(luid, shuttingDown("unknown"));
+    this.#asked.clear();
+    this.#proposals = [];
+  }
+
+  /** Proposes what has come since the last time, together. */
+  propose(): void {
+    if (this.#proposals.length === 0) return;
+    this.#raft.step({ kind: "propose", proposals: this.#proposals });
+    this.#proposals = [];
+  }
+
+  // ------------------------------------------------------------------------------- what became of them
+
+  /** It is in the log, and waits for its entry to be applied. */
+  accepted({ token, index, term }: Accepted, nowMs: number): void {
+    const asked = this.#forget(token);
+    if (asked !== undefined) this.#writes.add(index, { luid: asked.luid, term, sinceMs: nowMs });
+  }
+
+  applied(entry: Entry, result: WriteResult | undefined): void {
+    const waiting = this.#writes.take(entry.index);
+    if (waiting !== undefined) this.#answer(waiting.luid, this.#outcomeOf(entry, waiting.term, result));
+  }
+
+  refused({ token, reason, detail }: Refused): void {
+    const handingOver = this.#handingOver.get(token);
+    this.#handingOver.delete(token);
+    handingOver?.(detail ?? reason);
+    const asked = this.#forget(token);
+    if (asked === undefined) return;
+    const response = refusalOf(reason, detail ?? "") ?? this.#notLeader();
+    this.#answer(asked.luid, response);
+  }
+
+  transferred({ token, leader }: Transferred): void {
+    const handingOver = this.#handingOver.get(token);
+    this.#handingOver.delete(token);
+    handingOver?.(undefined);
+    const asked = this.#forget(token);
+    if (asked !== undefined) this.#answer(asked.luid, { type: "TransferResponse", leader });
+  }
+
+  readable(token: number): void {
+    const asked = this.#forget(token);
+    if (asked === undefined) return;
+    if (asked.request.type === "MembersRequest") this.#answer(asked.luid, this.#members());
+    else this.#answerFromHere(asked.luid, asked.request, CURRENT);
+  }
+
+  /** What the entries up to `index` were for is not known here any more. */
+  loseUpTo(index: number): void {
+    for (const { luid } of this.#writes.takeUpTo(index)) this.#answer(luid, leadershipLost());
+  }
+
+  noteRole({ from, reason }: Extract<RaftEvent, { kind: "role" }>, nowMs: number): void {
+    this.#roleReason = reason;
+    this.#roleSinceMs = nowMs;
+    // What it had in its log may be committed by the next leader, or replaced: these clients have to ask there.
+    if (from === "leader") this.loseUpTo(Infinity);
+  }
+
+  // -------------------------------------------------------------------------------------------- within
+
+  #ask(luid: string, request: ForServer): void {
+    if (this.#isStopping) return this.#answer(luid, shuttingDown("notDone"));
+    if (this.#asked.size + this.#writes.size >= this.#options.maxPending) {
+      return this.#answer(luid, busy(this.#options.maxPending));
+    }
+    const token = this.#nextToken++;
+    this.#asked.set(token, { luid, request });
+    switch (request.type) {
+      case "PutRequest":
+      case "DeleteRequest":
+        this.#proposals.push({ token, data: encodeCommand(commandOf(request)) });
+        break;
+      case "GetRequest":
+      case "DataRequest":
+        this.#raft.step({ kind: "read", token, isForAny: request.mode === "any" });
+        break;
+      case "MembersRequest":
+        this.#raft.step({ kind: "read", token });
+        break;
+      case "ChangeMembersRequest":
+        this.#raft.step({ kind: "changeMembers", token, change: changeOf(request) });
+        break;
+      case "TransferRequest":
+        this.#raft.step({ kind: "transfer", token, to: request.to });
+        break;
+    }
+  }
+
+  /** Answers from the state machine as it is. */
+  #answerFromHere(luid: string, request: ClientRequest, age: Age): void {
+    const fields = { appliedIndex: this.#store.lastApplied, ...age };
+    if (request.type === "GetRequest") {
+      const value = this.#store.get(request.key);
+      const found = value !== undefined;
+      this.#answer(luid, {
+        type: "GetResponse",
+        found,
+        value: value ?? new Uint8Array(),
+        ...fields,
+      });
+    } else if (request.type === "DataRequest") {
+      this.#options.answer(luid, pagesOf(this.#store.pairs(), fields));
+    }
+  }
+
+  #members(): ClientResponse {
+    const { committedConfiguration: { index, members }, leader } = this.#raft.view();
+    return { type: "MembersResponse", index, leader, members };
+  }
+
+  #explanation(): ClientResponse {
+    return explanationOf(this.#raft.view(), {
+      roleReason: this.#roleReason,
+      roleSinceMs: this.#roleSinceMs,
+      isDiskFull: this.#options.isDiskFull(),
+      oldestWrite: this.#writes.oldest,
+      waitingWrites: this.#writes.size,
+    });
+  }
+
+  /**
+   * The answer to what was proposed with `term` at the place of this entry. Another entry may have taken that place: its
+   * result is not this write's answer (bug 10 of the originals answered a lost write with success).
+   */
+  #outcomeOf(entry: Entry, term: number, result: WriteResult | undefined): ClientResponse {
+    if (term !== entry.term) return leadershipLost();
+    if (entry.kind === "configuration") return this.#members();
+    return result === undefined ? leadershipLost() : responseOf(result);
+  }
+
+  #answer(luid: string, response: ClientResponse): void {
+    this.#options.answer(luid, [response]);
+  }
+
+  #notLeader(): ClientResponse {
+    const { leader } = this.#raft.view();
+    return notLeader(leader, this.#raft.addressOf(leader));
+  }
+
+  #forget(token: number): Asked | undefined {
+    const asked = this.#asked.get(token);
+    this.#asked.delete(token);
+    return asked;
+  }
+}
+
+function changeOf(request: ClientRequestOf<"ChangeMembersRequest">): MemberChange {
+  const { change, id, host, peerPort, clientPort } = request;
+  return change === "deregister"
+    ? { kind: change, id }
+    : { kind: change, id, address: { host, peerPort, clientPort } };
+}

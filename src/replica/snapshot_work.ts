@@ -1,0 +1,105 @@
+/**
+ * When a replica takes a snapshot of its own, and who is told: because one is due, or because a client asked.
+ *
+ * @module
+ */
+import type { ClientResponse } from "../../packraft/mod.ts";
+import type { Store } from "../kv/mod.ts";
+import type { LogPosition, NodeId } from "../raft/mod.ts";
+import type { DurableStorage } from "../storage/durable_storage.ts";
+import type { ReplicaEvent } from "./events.ts";
+import { nothingYet, snapshotFailed } from "./responses.ts";
+import { SnapshotTaking } from "./snapshot_taking.ts";
+
+export interface SnapshotWorkOptions {
+  readonly node: NodeId;
+  readonly storage: DurableStorage;
+  readonly store: Store;
+  /** The least growth of the log after which a snapshot is taken, in bytes. */
+  readonly afterBytes: number;
+  /** The term of the entry at an index that is applied. */
+  readonly termAt: (index: number) => number | undefined;
+  readonly tell: (event: ReplicaEvent) => void;
+  readonly answer: (luid: string, response: ClientResponse) => void;
+}
+
+export class SnapshotWork {
+  readonly #options: SnapshotWorkOptions;
+  readonly #taking: SnapshotTaking;
+  /** Who asked for the snapshot that is under way. */
+  #luids: string[] = [];
+
+  constructor(options: SnapshotWorkOptions) {
+    this.#options = options;
+    this.#taking = new SnapshotTaking(options.storage, options.store, options.afterBytes);
+  }
+
+  get isUnderWay(): boolean {
+    return this.#taking.isUnderWay;
+  }
+
+  /** A client wants one now. */
+  request(luid: string, nowMs: number): void {
+    const { storage: { snapshot }, store: { lastApplied }, answer, node } = this.#options;
+    if (lastApplied === 0) return answer(luid, nothingYet());
+    if (snapshot?.index === lastApplied) {
+      const { index, totalBytes } = snapshot;
+      return answer(luid, { type: "SnapshotResponse", node, index, totalBytes });
+    }
+    this.#luids.push(luid);
+    if (!this.#taking.isUnderWay) this.#begin(nowMs);
+  }
+
+  maybeBegin(nowMs: number): void {
+    const { storage: { snapshot }, store: { lastApplied } } = this.#options;
+    if (this.#taking.isDue(nowMs) && lastApplied > (snapshot?.index ?? 0)) this.#begin(nowMs);
+  }
+
+  /** Does a slice of the work. Returns the snapshot if it is durable now. */
+  slice(nowMs: number): LogPosition | undefined {
+    const result = this.#taking.slice(nowMs);
+    switch (result.kind) {
+      case "more":
+        return undefined;
+      case "failed":
+        this.#fail(result.reason);
+        return undefined;
+      case "taken": {
+        const { index, totalBytes } = result.info;
+        this.#options.tell({ kind: "snapshotTaken", index, totalBytes });
+        this.#answerAll({ type: "SnapshotResponse", node: this.#options.node, index, totalBytes });
+        return result.info;
+      }
+    }
+  }
+
+  /** Gives up the one that is under way; whoever asked for it is told `response`. */
+  stop(response: ClientResponse): void {
+    this.#answerAll(response);
+    this.#taking.abort();
+  }
+
+  /** The log has begun anew after a snapshot that came from another node. */
+  noteInstalled(): void {
+    this.#taking.noteInstalled();
+  }
+
+  #begin(nowMs: number): void {
+    const index = this.#options.store.lastApplied;
+    const term = this.#options.termAt(index);
+    if (term === undefined) throw new Error(`entry ${index} is applied and not in the log`);
+    const reason = this.#taking.begin({ index, term }, nowMs);
+    if (reason !== undefined) this.#fail(reason);
+  }
+
+  #fail(reason: string): void {
+    this.#options.tell({ kind: "snapshotFailed", reason });
+    this.#answerAll(snapshotFailed(reason));
+  }
+
+  #answerAll(response: ClientResponse): void {
+    const luids = this.#luids;
+    this.#luids = [];
+    for (const luid of luids) this.#options.answer(luid, response);
+  }
+}
