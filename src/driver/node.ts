@@ -6,15 +6,13 @@
  *
  * @module
  */
-import type { ClientRequest, Configuration, Member, PeerEnvelope, PeerMessage } from "../../packraft/mod.ts";
+import type { ClientRequest, Member, PeerEnvelope, PeerMessage } from "../../packraft/mod.ts";
 import { crc32 as zlibCrc32 } from "node:zlib";
 import { decodeMembers, encodeMembers, encodePacket, offerNativeCrc32 } from "../../packraft/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
 import type { MemberAddress } from "../raft/mod.ts";
 import { Store } from "../kv/mod.ts";
 import {
-  DivergedError,
-  MembersError,
   Replica,
   type ReplicaEvent,
   sentenceOfEvent,
@@ -22,14 +20,14 @@ import {
   sentenceOfRequest,
   sentenceOfResponse,
 } from "../replica/mod.ts";
-import { DataDirectory } from "../storage/data_directory.ts";
-import { CorruptLogError, DataDirectoryError, describeDamage, StorageError } from "../storage/errors.ts";
+import type { DataDirectory } from "../storage/data_directory.ts";
+import { CorruptLogError, DataDirectoryError, describeDamage } from "../storage/errors.ts";
 import { Alarm } from "./alarm.ts";
 import { ClientListener } from "./client_listener.ts";
-import { DenoFileSystem } from "./deno_file_system.ts";
 import { listenOn } from "./listen.ts";
 import { lineLog, type Log, TroubleLog } from "./log_sink.ts";
 import { LuidSource } from "./luids.ts";
+import { beginningOf, endOf, knownAddress, notAMember, openDirectory } from "./node_start.ts";
 import { PeerLinks } from "./peer_links.ts";
 import { PeerListener } from "./peer_listener.ts";
 import { closeQuietly } from "./sockets.ts";
@@ -53,8 +51,6 @@ const LEAVE_AFTER_MS = 200;
 const STOP_GRACE_MS = 500;
 /** The exit code for a node that does not belong where it is. */
 const EXIT_IDENTITY = 7;
-/** The exit code for what must not happen: sysexits' "internal software error". */
-const EXIT_INTERNAL = 70;
 
 export interface NodeOptions {
   readonly config: ClusterConfig;
@@ -99,12 +95,6 @@ export function startNode(options: NodeOptions): Promise<RunningNode> {
   offerNativeCrc32(zlibCrc32);
   // A promise so that a later version may start up without blocking; today all of it is synchronous.
   return new Promise((resolve) => resolve(new Node(options)));
-}
-
-/** Nothing says where a node belongs. */
-export class UnknownNodeError extends Error {
-  override readonly name = "UnknownNodeError";
-  readonly exitCode = 3;
 }
 
 class Node implements RunningNode {
@@ -431,48 +421,4 @@ class Node implements RunningNode {
 
 function now(): number {
   return performance.now();
-}
-
-/** Where this node listens, as far as that is known before its directory is opened. */
-function knownAddress({ address, config, members, node }: NodeOptions): MemberAddress | undefined {
-  return address ?? config.nodes.find((member) => member.id === node) ??
-    members?.members.find((member) => member.id === node);
-}
-
-function notAMember({ node, config }: NodeOptions): never {
-  const known = config.nodes.map(({ id }) => id).join(", ");
-  throw new UnknownNodeError(
-    `${config.source}: there is no node ${node}, only ${known}, and its data directory does not say where it belongs; ` +
-      `to add it to a running cluster: drafty client register ${node} HOST:PEER:CLIENT, then start it with ` +
-      "--join HOST:CLIENT of another node",
-  );
-}
-
-/** The members to begin with: what a running cluster has told, or else the configuration file's. */
-function beginningOf({ config, members }: NodeOptions): Configuration {
-  if (members !== undefined) return { index: members.index, term: 0, members: members.members };
-  const beginning = config.nodes.map(({ id, host, peerPort, clientPort }) => (
-    { id, host, peerPort, clientPort, role: "voter", admission: 0 } as const
-  ));
-  return { index: 0, term: 0, members: beginning.sort((a, b) => a.id - b.id) };
-}
-
-function openDirectory(options: NodeOptions, store: Store): DataDirectory {
-  const { config: { clusterId, segmentBytes }, node, isNewCluster = false, isRejoining = false } = options;
-  const drawId = () => crypto.getRandomValues(new Uint8Array(16));
-  return DataDirectory.open(
-    new DenoFileSystem(),
-    options.dataDirectory,
-    { clusterId, node },
-    { drawId, segmentBytes, isNewCluster, isRejoining },
-    store,
-  );
-}
-
-function endOf(error: unknown): NodeEnd {
-  if (error instanceof StorageError || error instanceof MembersError || error instanceof DivergedError) {
-    return { exitCode: error.exitCode, reason: error.message };
-  }
-  const reason = error instanceof Error ? error.message : String(error);
-  return { exitCode: EXIT_INTERNAL, reason: `internal error, please report it: ${reason}` };
 }

@@ -22,7 +22,8 @@ import type { NodeId, VoteRefusal } from "./types.ts";
 export function maybeStartElection(state: ServerState): void {
   if (state.nowMs < state.electionDeadlineMs) return;
   if (!state.isVoter || !mayVote(state)) return state.resetElectionTimer();
-  becomePreCandidate(state, "election timeout");
+  if (state.rules.asksBeforeStanding()) becomePreCandidate(state, "election timeout");
+  else becomeCandidate(state, "election timeout");
   maybeWin(state);
 }
 

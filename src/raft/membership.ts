@@ -170,10 +170,11 @@ function beginAnew(state: ServerState, leader: Leader, node: NodeId): void {
 /** Makes a learner a voter when it has caught up. Called when it has acknowledged something. */
 export function maybePromote(state: ServerState, leader: Leader, node: NodeId, progress: Progress): void {
   const member = memberOf(state.configuration, node);
-  if (member?.role !== "learner" || progress.matchIndex < progress.catchUp.upTo) return;
-  const roundMs = state.nowMs - progress.catchUp.beganMs;
-  progress.catchUp = { upTo: state.log.lastIndex, beganMs: state.nowMs };
-  if (!state.rules.isCaughtUp(roundMs, state.options.electionTimeoutMs.min)) return;
+  if (member?.role !== "learner") return;
+  const { matchIndex, catchUp: { upTo, beganMs } } = progress;
+  const roundMs = state.nowMs - beganMs;
+  if (matchIndex >= upTo) progress.catchUp = { upTo: state.log.lastIndex, beganMs: state.nowMs };
+  if (!state.rules.isCaughtUp(matchIndex, upTo, roundMs, state.options.electionTimeoutMs.min)) return;
   if (leader.transfer !== undefined || whyNotNow(state, leader) !== undefined) return;
   const { members } = state.configuration;
   appendMembers(

@@ -118,10 +118,7 @@ function memoryOf(state: ServerState): Memory {
 export function handleRejoinResponse(state: ServerState, from: NodeId, response: RejoinResponse): void {
   if (state.role.name !== "rejoining" || response.round !== state.role.round) return;
   learnConfigurations(state.role, response.configurations);
-  const admission = memberOf(state.role.committed, state.id)?.admission ?? 0;
-  if (response.isAdmitted && admission === response.round) {
-    return begin(state, state.role, from, response.term);
-  }
+  if (response.isAdmitted) return begin(state, state.role, from, response.term);
   state.role.answers.set(from, { memory: response.memory, term: response.term });
   maybeRejoin(state, state.role);
 }

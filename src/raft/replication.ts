@@ -27,7 +27,7 @@ export function handlePropose(state: ServerState, proposals: readonly Proposal[]
       state.outbox.refuse({ token, reason: "notLeader" });
       continue;
     }
-    if (state.rules.refusesProposals(state.role.transfer?.to ?? 0)) {
+    if (state.role.transfer !== undefined) {
       state.outbox.refuse({ token, reason: "handingOver" });
       continue;
     }

@@ -54,10 +54,9 @@ export interface Rules {
   configurationInForce(newest: Configuration, committed: Configuration): Configuration;
   counts(role: Member["role"] | undefined): boolean;
   mayChangeMembers(commitIndex: number, termStartIndex: number, configurationIndex: number): boolean;
-  isCaughtUp(roundMs: number, electionTimeoutMinMs: number): boolean;
+  isCaughtUp(matchIndex: number, upTo: number, roundMs: number, electionTimeoutMinMs: number): boolean;
   mayBegin(admission: number, round: number): boolean;
-  mayHandOver(matchIndex: number, lastLogIndex: number): boolean;
-  refusesProposals(transferTo: NodeId): boolean;
+  asksBeforeStanding(): boolean;
   answersRound(round: number, askedRound: number): boolean;
   rejoinAnswers(voterCount: number): number;
   rejoinTerm(newestTerm: number): number;
@@ -160,16 +159,14 @@ export const RAFT_RULES: Rules = {
 
   /** A learner has caught up when all that the leader had at the beginning of a round arrived within an election
    * timeout: then the last step takes less time than a cluster may do without a leader (thesis, 4.2.1). */
-  isCaughtUp: (roundMs, electionTimeoutMinMs) => roundMs <= electionTimeoutMinMs,
+  isCaughtUp: (matchIndex, upTo, roundMs, electionTimeoutMinMs) =>
+    matchIndex >= upTo && roundMs <= electionTimeoutMinMs,
 
   /** A node without a past begins once: with the round that the log has of it, and with no other (`rejoin.ts`). */
   mayBegin: (admission, round) => admission === round,
 
-  /** Who is to lead must have all that the leader has, or it could not win (thesis, 3.10). */
-  mayHandOver: (matchIndex, lastLogIndex) => matchIndex === lastLogIndex,
-
-  /** While it hands over, a leader takes nothing new: else there would always be something left to send. */
-  refusesProposals: (transferTo) => transferTo !== 0,
+  /** A server asks whether it could win before it takes a new term with it to the others (PreVote; thesis, 9.6). */
+  asksBeforeStanding: () => true,
 
   /** An answer to an earlier question says nothing about reads that came after it (thesis, 6.4). */
   answersRound: (round, askedRound) => round === askedRound,

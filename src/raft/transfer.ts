@@ -50,11 +50,10 @@ export function flushTransfer(state: ServerState): void {
   if (state.role.name !== "leader" || state.role.transfer === undefined) return;
   const { transfer, progress } = state.role;
   if (state.nowMs - transfer.sentMs < state.options.heartbeatMs) return;
-  const matchIndex = progress.get(transfer.to)?.matchIndex ?? 0;
-  // And all of it is committed: then nobody who waits for a write has to ask the successor what became of it.
-  const isReady = state.rules.mayHandOver(matchIndex, state.log.lastIndex) &&
-    state.commitIndex === state.log.lastIndex;
-  if (!isReady) return;
+  const { lastIndex } = state.log;
+  // With less than the leader has it could not win. And all of it is committed: then nobody who waits for a write has to
+  // ask the successor what became of it.
+  if (progress.get(transfer.to)?.matchIndex !== lastIndex || state.commitIndex !== lastIndex) return;
   transfer.sentMs = state.nowMs;
   state.outbox.send({ to: transfer.to, message: { type: "TimeoutNowRequest", term: state.currentTerm } });
 }

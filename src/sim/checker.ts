@@ -19,7 +19,9 @@ import type {
 } from "../raft/mod.ts";
 import { CommittedMembers, votersIn } from "./committed_members.ts";
 import { checkPromise, type DurableMemory } from "./promises.ts";
+import { EntryBook, isSameBytes, isSameEntry } from "./entry_book.ts";
 import { Violation } from "./violation.ts";
+import { VoteBook } from "./vote_book.ts";
 
 /** What the checker remembers of one node. */
 interface NodeMemory extends DurableMemory {
@@ -31,6 +33,7 @@ interface NodeMemory extends DurableMemory {
   /** Of its present life. */
   role: RaftView["role"];
   roleTerm: number;
+  configuration: Configuration;
   commitIndex: number;
   lastApplied: number;
   truncatedInTerm: number;
@@ -54,10 +57,8 @@ export class Checker {
   readonly #members: CommittedMembers;
   readonly #nodes = new Map<NodeId, NodeMemory>();
   readonly #leaders = new Map<number, NodeId>();
-  /** By term and node. */
-  readonly #votes = new Map<number, NodeId>();
-  /** By term and index: the entry, and the term of the one before it. */
-  readonly #entries = new Map<number, { readonly entry: Entry; readonly prevTerm: number }>();
+  readonly #votes = new VoteBook();
+  readonly #entries = new EntryBook();
   readonly #committed: Committed[] = [];
   readonly #applied: Applied[] = [];
   readonly #executedAt = new Map<string, number>();
@@ -73,6 +74,7 @@ export class Checker {
         snapshotIndex: 0,
         role: "follower",
         roleTerm: 0,
+        configuration: beginning,
         commitIndex: 0,
         lastApplied: 0,
         truncatedInTerm: 0,
@@ -93,7 +95,7 @@ export class Checker {
 
   /** A node was taken in as one without a past: what it promised before is nobody's concern any more. */
   forgive(node: NodeId): void {
-    for (const key of this.#votes.keys()) if (key % 1024 === node) this.#votes.delete(key);
+    this.#votes.forgive(node);
     this.#memoryOf(node).lost = [];
   }
 
@@ -114,8 +116,8 @@ export class Checker {
     // What the snapshot stands for was applied once, by whichever node was first.
     const log = this.#appliedUpTo(recovered.snapshot.index).slice(0, recovered.base.index);
     log.push(...recovered.entries);
-    for (let i = recovered.base.index; i < log.length; i++) this.#checkEntry(node, log, i);
-    this.#checkVote(node, recovered.hardState.currentTerm, recovered.hardState.votedFor);
+    for (let i = recovered.base.index; i < log.length; i++) this.#entries.check(node, log, i);
+    this.#votes.check(node, recovered.hardState.currentTerm, recovered.hardState.votedFor);
     memory.hardState = recovered.hardState;
     memory.durable.length = 0;
     for (const entry of log) memory.durable.push(entry);
@@ -219,7 +221,7 @@ export class Checker {
   onDurable(node: NodeId, persist: Persist): void {
     const memory = this.#memoryOf(node);
     if (persist.hardState !== undefined) {
-      this.#checkVote(node, persist.hardState.currentTerm, persist.hardState.votedFor);
+      this.#votes.check(node, persist.hardState.currentTerm, persist.hardState.votedFor);
       memory.hardState = persist.hardState;
     }
     // What waited for room on a full disk may be written when a snapshot stands for it already: that replaces nothing.
@@ -230,7 +232,7 @@ export class Checker {
     for (const entry of entries) {
       memory.durable.length = entry.index - 1;
       memory.durable.push(entry);
-      this.#checkEntry(node, memory.durable, entry.index - 1);
+      this.#entries.check(node, memory.durable, entry.index - 1);
     }
     for (const entry of replaced) {
       if (memory.durable[entry.index - 1]?.term !== entry.term) this.#checkReplaced(node, entry);
@@ -239,9 +241,9 @@ export class Checker {
 
   /** A message leaves a node. */
   onSend(node: NodeId, to: NodeId, message: PeerMessage): void {
-    if (message.type === "RequestVoteRequest") this.#checkVote(node, message.term, node);
+    if (message.type === "RequestVoteRequest") this.#votes.check(node, message.term, node);
     if (message.type === "RequestVoteResponse" && message.voteGranted) {
-      this.#checkVote(node, message.requestTerm, to);
+      this.#votes.check(node, message.requestTerm, to);
     }
     checkPromise(node, to, message, this.#memoryOf(node));
   }
@@ -303,6 +305,16 @@ export class Checker {
       this.#checkNewLeader(node, view);
     }
     this.#checkCommit(node, memory.commitIndex, view, isLeader);
+    const { configuration } = view;
+    const wasLeader = memory.role === "leader" && memory.roleTerm === view.currentTerm;
+    if (isLeader && wasLeader && configuration.index > memory.configuration.index) {
+      this.#members.checkAppended(
+        view,
+        memory.configuration,
+        (other) => this.#memoryOf(other).durable.length,
+      );
+    }
+    memory.configuration = configuration;
     memory.role = view.role;
     memory.roleTerm = view.currentTerm;
     memory.currentTerm = view.currentTerm;
@@ -356,20 +368,6 @@ export class Checker {
       throw new Violation(
         "index-order",
         `node ${node} has applied ${lastApplied}, committed ${commitIndex}, and its log ends at ${lastLogIndex}`,
-      );
-    }
-  }
-
-  #checkVote(node: NodeId, term: number, votedFor: NodeId): void {
-    if (votedFor === 0) return;
-    const key = term * 1024 + node;
-    const before = this.#votes.get(key);
-    if (before === undefined) {
-      this.#votes.set(key, votedFor);
-    } else if (before !== votedFor) {
-      throw new Violation(
-        "one-vote-per-term",
-        `node ${node} voted for node ${before} and for node ${votedFor} in term ${term}`,
       );
     }
   }
@@ -444,33 +442,4 @@ export class Checker {
       );
     }
   }
-
-  #checkEntry(node: NodeId, log: readonly Entry[], place: number): void {
-    const entry = log[place];
-    if (entry === undefined) return;
-    const prevTerm = log[place - 1]?.term ?? 0;
-    const key = entry.term * 0x1000_0000 + entry.index;
-    const known = this.#entries.get(key);
-    if (known === undefined) {
-      this.#entries.set(key, { entry, prevTerm });
-    } else if (known.prevTerm !== prevTerm || !isSameEntry(known.entry, entry)) {
-      throw new Violation(
-        "log-matching",
-        `node ${node} has an entry ${entry.index} of term ${entry.term} that differs from another node's, or follows another`,
-      );
-    }
-  }
-}
-
-function isSameEntry(a: Entry, b: Entry | undefined): boolean {
-  if (a === b) return true;
-  if (b === undefined || a.index !== b.index || a.term !== b.term || a.kind !== b.kind) return false;
-  return isSameBytes(a.data, b.data);
-}
-
-function isSameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a === b) return true;
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

@@ -5,12 +5,14 @@
  * @module
  */
 import { decodeMembers, type Entry } from "../../packraft/mod.ts";
-import type { Configuration, NodeId } from "../raft/mod.ts";
+import type { Configuration, NodeId, RaftView } from "../raft/mod.ts";
 import { Violation } from "./violation.ts";
 
 export class CommittedMembers {
   /** By index; the first is that of the beginning. */
   readonly #committed: Configuration[];
+  /** The entry with which each learner came. */
+  readonly #cameAt = new Map<NodeId, number>();
 
   constructor(beginning: Configuration) {
     this.#committed = [beginning];
@@ -20,6 +22,37 @@ export class CommittedMembers {
     const newest = this.#committed[this.#committed.length - 1];
     if (newest === undefined) throw new Error("there is always a configuration");
     return newest;
+  }
+
+  /**
+   * A leader has appended a configuration: `before` was its newest until then. `durableUpTo` says how much of the log a
+   * node has on its disk.
+   */
+  checkAppended(
+    view: RaftView,
+    before: Configuration,
+    durableUpTo: (node: NodeId) => number,
+  ): void {
+    const { id, configuration, commitIndex, currentTerm, log } = view;
+    if (commitIndex < before.index || log.termAt(commitIndex) !== currentTerm) {
+      throw new Violation(
+        "members-change-in-order",
+        `node ${id}, leader of term ${currentTerm}, has committed up to entry ${commitIndex} and changed the members ` +
+          `by entry ${configuration.index} after entry ${before.index}`,
+      );
+    }
+    for (const { id: node } of configuration.members) {
+      if (before.members.every((member) => member.id !== node)) this.#cameAt.set(node, configuration.index);
+    }
+    const promoted = votersIn(configuration).filter((node) => !votersIn(before).includes(node));
+    for (const node of promoted) {
+      if (durableUpTo(node) >= (this.#cameAt.get(node) ?? 0)) continue;
+      throw new Violation(
+        "promoted-when-caught-up",
+        `node ${id} makes node ${node} a voter by entry ${configuration.index}, which has entries up to ` +
+          `${durableUpTo(node)} only`,
+      );
+    }
   }
 
   /** An entry was seen to be committed for the first time. */

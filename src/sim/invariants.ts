@@ -39,6 +39,14 @@ export const INVARIANTS = {
     source: "Raft §5.1, Figure 2",
     says: "currentTerm, and within a life commitIndex and lastApplied, never go back",
   },
+  "members-change-in-order": {
+    source: "Ongaro's correction of 2015 to thesis §4.1",
+    says: "a leader changes members after it has committed an entry of its term, and the change before",
+  },
+  "promoted-when-caught-up": {
+    source: "thesis §4.2.1",
+    says: "a learner becomes a voter when it has all that was there when it came",
+  },
   "one-voter-at-a-time": {
     source: "Raft §6; thesis §4.1",
     says: "committed configurations follow each other in steps of one voter",

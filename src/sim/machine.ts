@@ -40,6 +40,7 @@ export type MachineState = "up" | "down" | "away" | "refused";
 export class Machine {
   readonly id: NodeId;
   readonly disk: SimDisk;
+  readonly trouble: DiskTrouble;
   readonly #world: MachineWorld;
   readonly #random: Random;
   readonly #hooks: MutantHooks;
@@ -67,7 +68,6 @@ export class Machine {
   /** Where those are found who have been heard from. */
   readonly #heardAt = new Map<NodeId, number>();
   #wakeAtMs = Infinity;
-  readonly #trouble = new DiskTrouble();
   /** Whether the world has decided when this machine starts again. */
   isRestartDue = false;
   readonly #answers = new AnswerWatch();
@@ -87,6 +87,7 @@ export class Machine {
       onStall: (ms) => this.#elapsedMs += ms,
       beforeOperation: (operation, path) => this.#beforeOperation(operation, path),
     });
+    this.trouble = new DiskTrouble(this.disk);
     if (world.mutant?.lyingSync) this.disk.faults.lyingSync = 1;
     this.#hooks.disk?.(this.disk);
   }
@@ -197,11 +198,6 @@ export class Machine {
     if (wasUp) this.#world.tell(this.id, 3, () => "loses power");
   }
 
-  /** Power will be cut in the middle of a disk operation, the `operations`-th from now. */
-  cutPowerAfter(operations: number): void {
-    this.#trouble.cutAfter = operations;
-  }
-
   /** The disk is replaced by an empty one. */
   wipe(): void {
     this.#die();
@@ -215,38 +211,9 @@ export class Machine {
     this.#world.tell(this.id, 5, () => `pauses for ${Math.round(forMs)} ms`);
   }
 
-  /** Syncs take up to `upToMs` from now on. */
-  stallDisk(upToMs: number): void {
-    this.disk.faults.stall = upToMs > 0 ? 0.3 : 0;
-    this.disk.faults.stallUpToMs = upToMs;
-  }
-
-  /** The next operation of this kind fails. */
-  failNext(operation: "sync" | "append"): void {
-    this.#trouble.failNext = operation;
-  }
-
-  /** The `operations`-th disk operation from now fails, whatever it is. */
-  failAfter(operations: number): void {
-    this.#trouble.failAfter = operations;
-  }
-
-  /** No more bytes fit, or as many as ever. */
-  fillDisk(isFull: boolean): void {
-    this.disk.capacityBytes = isFull ? 0 : Infinity;
-  }
-
   /** All faults of this machine end, and it runs. */
   recoverFully(): void {
-    Object.assign(this.disk.faults, {
-      stall: 0,
-      shortWrite: 0,
-      syncError: 0,
-      appendError: 0,
-      renameError: 0,
-    });
-    this.fillDisk(false);
-    this.#trouble.end();
+    this.trouble.end();
     this.setClockRate(1);
     this.#blockedUntilMs = this.#world.queue.nowMs;
     if (this.isUp) this.handle(() => {});
@@ -416,7 +383,7 @@ export class Machine {
 
   #beforeOperation(operation: DiskOperation, path: string): void {
     if (operation === "sync" || operation === "syncDirectory") this.#elapsedMs += SYNC_MS;
-    this.#trouble.before(operation, path);
+    this.trouble.before(operation, path);
   }
 
   /** The process ends with this error; whatever is no failure of its disk is one of its code. */
@@ -460,7 +427,7 @@ export class Machine {
     this.#isWorkDue = false;
     this.#wakeAtMs = Infinity;
     this.#blockedUntilMs = 0;
-    this.#trouble.cutAfter = 0;
+    this.trouble.cutAfter = 0;
     if (this.#state === "up") this.#state = "down";
   }
 

@@ -181,7 +181,7 @@ export class Stage {
 
   /** The disk operation number `operation` from now fails. */
   failAt(node: NodeId, operation: number): void {
-    this.#machine(node).failAfter(operation);
+    this.#machine(node).trouble.failAfter = operation;
   }
 
   wipe(node: NodeId): void {

@@ -200,7 +200,8 @@ export class World implements MachineWorld, ClientWorld, MembershipWorld {
       case "powerCut":
         return this.machine(fault.node).cutPower();
       case "cutInOperation":
-        return this.machine(fault.node).cutPowerAfter(fault.operations);
+        this.machine(fault.node).trouble.cutAfter = fault.operations;
+        return;
       case "pause":
         return this.machine(fault.node).pause(fault.forMs);
       case "clockStep":
@@ -208,11 +209,12 @@ export class World implements MachineWorld, ClientWorld, MembershipWorld {
       case "clockDrift":
         return this.machine(fault.node).setClockRate(fault.rate);
       case "diskStall":
-        return this.machine(fault.node).stallDisk(fault.upToMs);
+        return this.machine(fault.node).trouble.stall(fault.upToMs);
       case "diskError":
-        return this.machine(fault.node).failNext(fault.operation);
+        this.machine(fault.node).trouble.failNext = fault.operation;
+        return;
       case "diskFull":
-        return this.machine(fault.node).fillDisk(fault.isFull);
+        return this.machine(fault.node).trouble.fill(fault.isFull);
       case "bitFlip":
         return this.flipBit(fault.node);
       case "wipe":
