@@ -131,9 +131,7 @@ function listMutants(io: CliIo): number {
 }
 
 function listScenarios(io: CliIo): number {
-  const lines = SCENARIOS.map(({ name, says, source, awaits }) =>
-    `${name}\n    ${says} (${source})${awaits === undefined ? "" : `; awaits ${awaits}`}\n`
-  );
+  const lines = SCENARIOS.map(({ name, says, source }) => `${name}\n    ${says} (${source})\n`);
   io.out(lines.join(""));
   return 0;
 }

@@ -6,7 +6,7 @@
 import { MUTANTS } from "../sim/mutants/mod.ts";
 import type { Mutant } from "../sim/mutant.ts";
 import { SCENARIOS } from "../sim/scenarios/mod.ts";
-import type { RunnableScenario } from "../sim/scenario.ts";
+import type { Scenario } from "../sim/scenario.ts";
 import type { Arguments } from "./arguments.ts";
 import { suggestion, UsageError } from "./errors.ts";
 
@@ -20,7 +20,7 @@ export interface SimOptions {
   readonly firstSeed: number;
   readonly seeds: number;
   readonly nodes: number | undefined;
-  readonly scenario: RunnableScenario | undefined;
+  readonly scenario: Scenario | undefined;
   readonly mutant: Mutant | undefined;
   readonly tracePath: string | undefined;
   readonly isJson: boolean;
@@ -59,16 +59,11 @@ async function mutantOf(name: string): Promise<Mutant> {
   throw new UsageError(`--bug ${name} is not known${near || "; --bug list shows all"}`);
 }
 
-async function scenarioOf(name: string): Promise<RunnableScenario> {
+async function scenarioOf(name: string): Promise<Scenario> {
   const scenario = SCENARIOS.find((scenario) => scenario.name === name);
   if (scenario === undefined) {
     const near = await suggestion(name, SCENARIOS.map((scenario) => scenario.name));
     throw new UsageError(`--scenario ${name} is not known${near || "; --scenario list shows all"}`);
-  }
-  if (scenario.awaits !== undefined) {
-    throw new UsageError(
-      `--scenario ${name} cannot be run yet: it awaits ${scenario.awaits}; --scenario list shows what can`,
-    );
   }
   return scenario;
 }

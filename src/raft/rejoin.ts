@@ -45,7 +45,10 @@ import { isAdmitted, knownConfigurations, maybeAdmit } from "./membership.ts";
 import type { Rejoining } from "./role.ts";
 import type { ServerState } from "./state.ts";
 import { becomeFollower, setRole } from "./transitions.ts";
-import type { Configuration, Memory, NodeId, RaftEvent } from "./types.ts";
+import type { Configuration, Memory, NodeId, PeerMessage, RaftEvent } from "./types.ts";
+
+/** A cluster has a few members, and anyone may claim to be one. */
+const MAX_HEARD = 16;
 
 /** Starts as a server that has to ask. */
 export function becomeRejoining(state: ServerState, memory: "lost" | "new"): void {
@@ -56,6 +59,7 @@ export function becomeRejoining(state: ServerState, memory: "lost" | "new"): voi
     answers: new Map(),
     committed: state.committedConfiguration,
     others: [state.configurations.newest],
+    heard: new Set(),
     unsound: [],
     askDueMs: state.nowMs,
     told: "",
@@ -80,7 +84,17 @@ export function askAgain(state: ServerState): void {
   const asked = toBeAsked(state, state.role);
   const silent = asked.filter((node) => !answers.has(node));
   if (silent.length > 0) tellOnce(state, state.role, { kind: "rejoinAsks", memory, silent });
-  ask(state, state.role, asked);
+  ask(state, state.role, [...new Set([...asked, ...state.role.heard])]);
+}
+
+/**
+ * A server that is not back yet takes no message but answers to its questions. Whoever sent one may be the leader of a
+ * cluster of which it knows no member any more; so it is asked too.
+ */
+export function handleWhileRejoining(state: ServerState, from: NodeId, type: PeerMessage["type"]): void {
+  if (state.role.name !== "rejoining") return;
+  if (state.role.heard.size < MAX_HEARD) state.role.heard.add(from);
+  state.outbox.tell({ kind: "ignored", from, type, reason: "does not know yet what it has promised" });
 }
 
 /** The configurations that may be in force: the newest that is known to be committed, and what may follow it. */
@@ -142,7 +156,9 @@ function maybeRejoin(state: ServerState, role: Rejoining): void {
     const members = role.committed.members.map(({ id }) => id);
     return tellOnce(state, role, { kind: "notRegistered", members });
   }
-  if (self.role === "learner" && self.admission === 0) return; // the leader will take it in
+  // The leader takes it in, and will say so.
+  const isNewMember = self.admission === 0 || self.admission === role.round;
+  if (self.role === "learner" && isNewMember) return;
   if (given.length < state.rules.rejoinAnswers(asked.length + 1)) return;
   // Who remembers everything and is in term 0 has never promised anything.
   const isBlank = ({ memory, term }: { memory: Memory; term: number }) =>

@@ -105,6 +105,8 @@ export interface Rejoining {
   /** Configurations that others have told of, the committed ones apart. */
   committed: Configuration;
   others: Configuration[];
+  /** Who has spoken to it though it had not asked: they may know of members of whom it has never heard. */
+  readonly heard: Set<NodeId>;
   /** Who had no whole memory in the round before. */
   unsound: readonly NodeId[];
   askDueMs: number;

@@ -35,6 +35,7 @@ import {
   configurationsInPlay,
   handleRejoinRequest,
   handleRejoinResponse,
+  handleWhileRejoining,
   mayVote,
 } from "./rejoin.ts";
 import {
@@ -277,11 +278,7 @@ export class RaftServer {
       default:
         break;
     }
-    if (state.role.name === "rejoining") {
-      const reason = "does not know yet what it has promised";
-      state.outbox.tell({ kind: "ignored", from, type: message.type, reason });
-      return;
-    }
+    if (state.role.name === "rejoining") return handleWhileRejoining(state, from, message.type);
     const strange = whyStrange(state, from, message);
     if (strange !== undefined) {
       state.outbox.tell({ kind: "ignored", from, type: message.type, reason: strange });

@@ -53,27 +53,14 @@ export interface ScenarioOptions {
   readonly breaks?: InvariantName;
 }
 
-/** One that can be run. */
-export interface RunnableScenario extends ScenarioOptions {
+export interface Scenario extends ScenarioOptions {
   readonly name: string;
-  readonly awaits?: undefined;
   readonly play: (c: Stage) => void;
 }
 
-/** One that can be run when drafty has what it is about. */
-export interface WaitingScenario {
-  readonly name: string;
-  readonly says: string;
-  readonly source: string;
-  readonly awaits: "membership";
-}
-
-export type Scenario = RunnableScenario | WaitingScenario;
-
-/** What came of a scenario; `awaits` is set if it could not be run, and then it neither passed nor failed. */
+/** What came of a scenario. */
 export interface ScenarioResult extends RunResult {
   readonly scenario: string;
-  readonly awaits: WaitingScenario["awaits"] | undefined;
 }
 
 export interface ScenarioRunOptions {
@@ -105,16 +92,8 @@ const SETTINGS: Omit<Settings, "nodes"> = {
   isNewCluster: true,
 };
 
-export function scenario(name: string, options: ScenarioOptions, play: (c: Stage) => void): RunnableScenario {
+export function scenario(name: string, options: ScenarioOptions, play: (c: Stage) => void): Scenario {
   return { name, ...options, play };
-}
-
-/** A scenario that waits for a feature: it is listed, and running it says so. */
-export function waiting(
-  name: string,
-  options: { readonly says: string; readonly source: string; readonly awaits: WaitingScenario["awaits"] },
-): WaitingScenario {
-  return { name, ...options };
 }
 
 /** Runs a scenario. Equal arguments give equal results. A mutant's settings are left out: the scenario has its own. */
@@ -123,7 +102,6 @@ export function runScenario(
   seed: number,
   options: ScenarioRunOptions = {},
 ): ScenarioResult {
-  if (scenario.awaits !== undefined) return resultOfWaiting(scenario, seed);
   const settings: Settings = { ...SETTINGS, nodes: scenario.nodes, ...scenario.settings };
   const { mutant, records = false } = options;
   const world = new World({ seed, settings, records, ...(mutant === undefined ? {} : { mutant }) });
@@ -138,7 +116,6 @@ export function runScenario(
   const operations = operationsOf(world);
   return {
     scenario: scenario.name,
-    awaits: undefined,
     seed,
     settings,
     plan: [],
@@ -173,25 +150,4 @@ function failureToNotice(
   if (failure.invariant !== breaks) return failure;
   world.trace.say(nowMs, () => `as expected, "${breaks}" is broken: ${failure.detail}`);
   return undefined;
-}
-
-function resultOfWaiting(scenario: WaitingScenario, seed: number): ScenarioResult {
-  return {
-    scenario: scenario.name,
-    awaits: scenario.awaits,
-    seed,
-    settings: { ...SETTINGS, nodes: 0 },
-    plan: [],
-    failure: undefined,
-    traceHash: "",
-    lines: [{
-      atMs: 0,
-      kind: "note",
-      text: `${scenario.name} cannot be run yet: it awaits ${scenario.awaits}`,
-    }],
-    simulatedMs: 0,
-    events: 0,
-    faults: {},
-    operations: { ok: 0, unknown: 0, retries: 0 },
-  };
 }

@@ -15,6 +15,7 @@ import type { Machine } from "./machine.ts";
 import type { NetworkDials } from "./network.ts";
 import { type FaultRates, NO_FAULTS } from "./settings.ts";
 import { type SingleRequest, SingleRequests } from "./single_requests.ts";
+import { StageMembers } from "./stage_members.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
@@ -31,6 +32,8 @@ export interface At {
 export class Stage {
   /** Requests that go to one node once. */
   readonly requests: SingleRequests;
+  /** What has to do with members. */
+  readonly members: StageMembers;
   readonly #world: World;
   readonly #seed: number;
   readonly #client: SimClient;
@@ -41,6 +44,7 @@ export class Stage {
     this.#world = world;
     this.#seed = seed;
     this.requests = new SingleRequests(world);
+    this.members = new StageMembers(world);
     this.#client = world.addClient();
     world.setRestarts(false);
     world.intercept = (letter) => this.#letters.take(letter);
@@ -62,6 +66,11 @@ export class Stage {
   cutBoth(a: NodeId, b: NodeId): void {
     this.cut(a, b);
     this.cut(b, a);
+  }
+
+  /** None of these reaches any of those, nor they them. */
+  isolateFrom(these: readonly NodeId[], those: readonly NodeId[]): void {
+    for (const one of these) for (const other of those) this.cutBoth(one, other);
   }
 
   /** No other node reaches this one, nor it them. Its clients do. */

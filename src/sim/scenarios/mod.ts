@@ -5,12 +5,13 @@
  */
 import type { Scenario } from "../scenario.ts";
 import { DISK_SCENARIOS } from "./disks.ts";
+import { MEMBER_SCENARIOS } from "./members.ts";
 import { NETWORK_SCENARIOS } from "./networks.ts";
 import { CLIENT_SCENARIOS } from "./clients.ts";
 import { REPLICATION_SCENARIOS } from "./replication.ts";
 import { SNAPSHOT_SCENARIOS } from "./snapshots.ts";
+import { TRANSFER_SCENARIOS } from "./transfers.ts";
 import { VOTE_SCENARIOS } from "./votes.ts";
-import { WAITING_SCENARIOS } from "./waiting.ts";
 
 export { runScenario, type Scenario, type ScenarioResult, type ScenarioRunOptions } from "../scenario.ts";
 
@@ -21,7 +22,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...DISK_SCENARIOS,
   ...SNAPSHOT_SCENARIOS,
   ...NETWORK_SCENARIOS,
-  ...WAITING_SCENARIOS,
+  ...MEMBER_SCENARIOS,
+  ...TRANSFER_SCENARIOS,
 ];
 
 export function scenarioNamed(name: string): Scenario | undefined {
