@@ -7,9 +7,10 @@ import { DraftyClient } from "../client/mod.ts";
 import { loadClusterConfig, nodeAddress } from "../config/mod.ts";
 import type { Arguments } from "./arguments.ts";
 import { CLIENT_ACTION_NAMES, CLIENT_ACTIONS, type ClientAction } from "./client_actions.ts";
+import type { Target } from "./cluster_reports.ts";
 import { suggestion, UsageError } from "./errors.ts";
 import type { CliIo } from "./io.ts";
-import { runStatus, type StatusTarget } from "./status_command.ts";
+import { runStatus } from "./status_command.ts";
 import { durationMs, guidBytes, isNodeNumber, nodeNumber, serverAddress } from "./values.ts";
 
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -36,7 +37,10 @@ export async function runClient(given: Arguments, io: CliIo): Promise<number> {
     throw new UsageError(`--stale is for reads; client ${name} is none, leave it out`);
   }
   const { targets, readFrom } = targetsOf(given, node);
-  if (action === undefined) return await runStatus(targets, { timeoutMs, isJson }, io);
+  if (action === undefined) {
+    const isForOne = node !== undefined || given.values.has("server");
+    return await runStatus(targets, { timeoutMs, isJson, isForOne }, io);
+  }
 
   using client = new DraftyClient({
     servers: targets.map((target) => target.address),
@@ -91,7 +95,7 @@ function wrongCount(name: string, wanted: ClientAction["parameters"], count: num
 export function targetsOf(
   given: Arguments,
   node: number | undefined,
-): { readonly targets: StatusTarget[]; readonly readFrom: "leader" | "any" } {
+): { readonly targets: Target[]; readonly readFrom: "leader" | "any" } {
   const server = given.values.get("server");
   const configPath = given.values.get("config");
   if (server === undefined) {

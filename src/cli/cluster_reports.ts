@@ -28,6 +28,8 @@ export interface ClusterReports {
 
 /** A node that does not answer is not worth the whole timeout of a request. */
 export const MAX_WAIT_MS = 1_000;
+/** The exit code where not one node answers. */
+export const EXIT_NO_ANSWER = 8;
 
 /** Asks all nodes at once, each for up to `timeoutMs`; then those that the first have told of. */
 export async function clusterReports(

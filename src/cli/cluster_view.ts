@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Configuration, FollowerReport } from "../../packraft/mod.ts";
+import type { Configuration, FollowerReport, Member } from "../../packraft/mod.ts";
 import { nameOf } from "../client/mod.ts";
 import { type ClusterReports, newestConfiguration, type NodeReport } from "./cluster_reports.ts";
 
@@ -15,7 +15,7 @@ export interface Claim {
 }
 
 /** Heartbeats come many times in this time; who says nothing for so long has something the matter with it. */
-const SILENT_MS = 1_000;
+const LONG_MS = 1_000;
 
 export class ClusterView {
   readonly reports: readonly NodeReport[];
@@ -46,8 +46,12 @@ export class ClusterView {
     return this.reports.find((report) => report.node === node);
   }
 
+  memberOf(node: number): Member | undefined {
+    return this.configuration.members.find(({ id }) => id === node);
+  }
+
   isMember(node: number): boolean {
-    return this.configuration.members.some(({ id }) => id === node);
+    return this.memberOf(node) !== undefined;
   }
 
   isVoter(node: number): boolean {
@@ -66,7 +70,12 @@ export class ClusterView {
 }
 
 export function isSilent({ silentMs }: Pick<FollowerReport, "silentMs">): boolean {
-  return silentMs >= SILENT_MS;
+  return isLong(silentMs);
+}
+
+/** Whether many messages should have come and gone in this time. */
+export function isLong(ms: number): boolean {
+  return ms >= LONG_MS;
 }
 
 function newestClaim(reports: readonly NodeReport[]): Claim | undefined {

@@ -11,7 +11,7 @@
 import { nameOf } from "../client/mod.ts";
 import type { ClusterReports, NodeReport } from "./cluster_reports.ts";
 import { ClusterView } from "./cluster_view.ts";
-import { explainNoLeader, explainOther, explainStanding } from "./leaderless_explanation.ts";
+import { explainNoLeader, explainOther, explainVoting } from "./leaderless_explanation.ts";
 import { explainFollower, explainFollowers, explainMembership } from "./member_explanation.ts";
 import { capital, duration, listOf, reasonText } from "./phrases.ts";
 import { explainReads, explainWrites } from "./waiting_explanation.ts";
@@ -22,9 +22,14 @@ export function explainCluster(cluster: ClusterReports): string[] {
   if (view.reports.length === 0) return [noAnswer(cluster)];
   const { leader } = view;
   const sentences = leader === undefined
-    ? [...explainNoLeader(view), ...explainDisks(view.reports)]
-    : [...explainLeader(view, leader), ...explainOthers(view, leader)];
-  return asText([...sentences, ...explainMembership(view)]);
+    ? [...explainNoLeader(view), ...explainDisks(view.reports), ...explainMembership(view)]
+    : [
+      ...explainLeader(view, leader),
+      ...explainOthers(view, leader),
+      ...explainMembership(view),
+      ...explainQuiet(view, leader),
+    ];
+  return asText(sentences);
 }
 
 /** What one node does and why: what it says itself, then what the leader says of it. */
@@ -33,12 +38,12 @@ export function explainNode(cluster: ClusterReports, node: number): string[] {
   if (view.reports.length === 0) return [noAnswer(cluster)];
   const { leader } = view;
   const report = view.reportOf(node);
-  if (leader !== undefined && leader === report) return asText(explainLeader(view, leader));
-  const own = report === undefined
-    ? [`node ${node} does not answer at ${view.missingAt(node) ?? "any address that is known"}`]
-    : explainOwn(view, report);
+  if (leader !== undefined && leader === report) {
+    return asText([...explainLeader(view, leader), ...explainQuiet(view, leader)]);
+  }
+  const own = report === undefined ? explainMissing(view, node) : explainOwn(view, report);
   if (!view.isMember(node)) return asText([...own, ...explainMembership(view)]);
-  return asText([...own, ...leader === undefined ? explainNoLeader(view) : ofLeader(view, leader, node)]);
+  return asText([...own, ...leader === undefined ? explainNoLeader(view) : ofLeader(view, leader, report)]);
 }
 
 function noAnswer({ unreachable }: ClusterReports): string {
@@ -52,15 +57,23 @@ function asText(sentences: readonly string[]): string[] {
 }
 
 function explainLeader(view: ClusterView, leader: NodeReport): string[] {
-  const waiting = [...explainWrites(view, leader), ...view.reports.flatMap(explainReads)];
   return [
     leads(leader),
     ...explainTransfer(leader),
-    ...explainDisks([leader]),
-    ...waiting,
+    ...explainDisks(view.reports),
+    ...explainWaiting(view, leader),
     ...explainFollowers(view, leader),
-    ...waiting.length === 0 ? ["nothing waits"] : [],
   ];
+}
+
+function explainWaiting(view: ClusterView, leader: NodeReport): string[] {
+  return [...explainWrites(view, leader), ...view.reports.flatMap(explainReads)];
+}
+
+function explainQuiet(view: ClusterView, leader: NodeReport): string[] {
+  const isQuiet = explainWaiting(view, leader).length === 0 &&
+    view.reports.every(({ waitingWrites }) => waitingWrites === 0);
+  return isQuiet ? ["nothing waits"] : [];
 }
 
 function leads(leader: NodeReport): string {
@@ -83,8 +96,8 @@ function explainDisks(reports: readonly NodeReport[]): string[] {
 
 /** Nodes that do not see the leader as it sees itself. */
 function explainOthers(view: ClusterView, leader: NodeReport): string[] {
-  const others = view.reports.filter((report) => report !== leader && view.isMember(report.node));
-  return [...explainDisks(others), ...others.flatMap((report) => explainOther(view, report, leader))];
+  return view.reports.filter((report) => report !== leader && view.isMember(report.node))
+    .flatMap((report) => explainOther(view, report));
 }
 
 function explainOwn(view: ClusterView, report: NodeReport): string[] {
@@ -98,17 +111,11 @@ function explainOwn(view: ClusterView, report: NodeReport): string[] {
 
 function explainRole(view: ClusterView, report: NodeReport): string[] {
   const { node, role, leader, leaderSilentMs, term, roleMs } = report;
-  const isFollowing = role === "follower" && leader !== 0;
-  if (!isFollowing) {
-    return role === "preCandidate" || role === "candidate"
-      ? [explainStanding(view, report)]
-      : explainOther(view, report, view.leader);
-  }
+  if (role !== "follower" || leader === 0) return explainOther(view, report);
   return [
-    `node ${node} follows node ${leader} in term ${term}; it heard from it ${duration(leaderSilentMs)} ago`,
+    `node ${node} follows node ${leader} in term ${term}, and heard from it ${duration(leaderSilentMs)} ago`,
     `it has been a follower for ${duration(roleMs)}: ${reasonText(report)}`,
-    // Anything but that it follows the leader in force.
-    ...explainOther(view, report, view.leader ?? report),
+    ...explainVoting(view, report),
   ];
 }
 
@@ -118,7 +125,16 @@ function explainLog({ lastLogIndex, durableIndex, commitIndex, lastApplied }: No
     `applied up to ${lastApplied}`;
 }
 
-function ofLeader(view: ClusterView, leader: NodeReport, node: number): string[] {
-  const follower = leader.followers.find(({ id }) => id === node);
+function explainMissing(view: ClusterView, node: number): string[] {
+  const { leader } = view;
+  const follower = leader?.followers.find(({ id }) => id === node);
+  return leader !== undefined && follower !== undefined
+    ? [explainFollower(view, leader, follower)]
+    : [`node ${node} does not answer at ${view.missingAt(node) ?? "any address that is known"}`];
+}
+
+/** Who leads; and what the leader says of a node that has spoken for itself. */
+function ofLeader(view: ClusterView, leader: NodeReport, report: NodeReport | undefined): string[] {
+  const follower = leader.followers.find(({ id }) => id === report?.node);
   return [leads(leader), ...follower === undefined ? [] : [explainFollower(view, leader, follower)]];
 }

@@ -28,9 +28,9 @@ export function forCount(count: number, one: string, several: string): string {
   return count === 1 ? one : several;
 }
 
-/** "1 write", "3 writes". */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+/** "1 write", "3 writes", "2 entries". */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${forCount(count, noun, plural)}`;
 }
 
 /** "310 ms", "4.2 s", "38 s", "12 min", "5 h", "3 days". */
@@ -45,10 +45,10 @@ export function duration(ms: number): string {
 
 /** Why a node has its role, as the end of a sentence. */
 export function reasonText({ role, roleReason }: { role: RoleName; roleReason: string }): string {
+  if (role === "leader" && roleReason === "1 of 1 votes") return "it has the only vote";
   if (role === "leader" && /^\d+ of \d+ votes$/.test(roleReason)) return `it got ${roleReason}`;
+  if (roleReason === "it has just started") return "that is how a node begins";
   if (roleReason === "election timeout") return "it heard from no leader within its election timeout";
-  const likely = /^(\d+ of \d+ votes) likely$/.exec(roleReason)?.[1];
-  if (likely !== undefined) return `it was promised ${likely}`;
   return /^(heard from|was removed)/.test(roleReason) ? `it ${roleReason}` : roleReason;
 }
 

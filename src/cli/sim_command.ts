@@ -5,6 +5,7 @@
  */
 import { campaign, hunt, type MutantVerdict, type Runner, Tally } from "../sim/campaign.ts";
 import { MUTANTS } from "../sim/mutants/mod.ts";
+import { runMutant } from "../sim/mutants/run.ts";
 import { type RunOptions, type RunResult, runSeed } from "../sim/run.ts";
 import { runScenario, SCENARIOS } from "../sim/scenarios/mod.ts";
 import { shrink } from "../sim/shrink.ts";
@@ -146,7 +147,7 @@ async function runMutants(given: Arguments, io: CliIo): Promise<number> {
   const startMs = performance.now();
   const verdicts: MutantVerdict[] = [];
   for (const mutant of MUTANTS) {
-    verdicts.push(hunt(mutant, HUNT_SEEDS, (seed, { records }) => runSeed({ seed, mutant, records })));
+    verdicts.push(hunt(mutant, HUNT_SEEDS, (seed, { records }) => runMutant(mutant, seed, records)));
     progress?.update(verdicts.length, mutant.name);
     await breathe();
   }

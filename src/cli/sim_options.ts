@@ -35,10 +35,12 @@ export async function simOptionsOf(given: Arguments, drawSeed: () => number): Pr
     throw new UsageError("--nodes does not go with --scenario, which has its own number; leave --nodes out");
   }
   const mutant = bug === undefined ? undefined : await mutantOf(bug);
-  const scenario = name === undefined ? undefined : await scenarioOf(name);
+  // A bug that shows itself in one scenario only is watched there.
+  const place = name ?? mutant?.scenario;
+  const scenario = place === undefined ? undefined : await scenarioOf(place);
   const seed = numberOf(given, "seed", 0, Number.MAX_SAFE_INTEGER - MAX_SEEDS);
   const seeds = numberOf(given, "seeds", 1, MAX_SEEDS) ??
-    (mutant !== undefined && scenario === undefined && seed === undefined
+    (mutant !== undefined && name === undefined && seed === undefined
       ? HUNT_SEEDS
       : seed === undefined
       ? DEFAULT_SEEDS

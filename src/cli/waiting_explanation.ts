@@ -5,17 +5,18 @@
  */
 import type { NodeReport } from "./cluster_reports.ts";
 import { type ClusterView, isSilent } from "./cluster_view.ts";
-import { counted, duration, forCount, listOf, nodeList } from "./phrases.ts";
+import { counted, duration, forCount, nodeList } from "./phrases.ts";
 
 /** Why the writes of a leader wait; nothing if none does. */
 export function explainWrites(view: ClusterView, leader: NodeReport): string[] {
   const { waitingWrites, oldestWriteIndex, oldestWriteMs, commitIndex, lastLogIndex, isDiskFull } = leader;
   if (waitingWrites > 0 && oldestWriteIndex > 0) {
-    const verb = forCount(waitingWrites, "waits", "wait");
-    const which = waitingWrites === 1 ? "it is" : "the oldest is";
+    const what = waitingWrites === 1
+      ? "1 write waits,"
+      : `${counted(waitingWrites, "write")} wait, the oldest of them,`;
     return [
-      `${counted(waitingWrites, "write")} ${verb}; ${which} entry ${oldestWriteIndex}, for ` +
-      `${duration(oldestWriteMs)}: ${whyEntryWaits(view, leader, oldestWriteIndex)}`,
+      `${what} entry ${oldestWriteIndex}, for ${duration(oldestWriteMs)}: ` +
+      whyEntryWaits(view, leader, oldestWriteIndex),
     ];
   }
   if (commitIndex >= lastLogIndex || isDiskFull) return [];
@@ -24,15 +25,21 @@ export function explainWrites(view: ClusterView, leader: NodeReport): string[] {
 
 function whyEntryWaits(view: ClusterView, leader: NodeReport, index: number): string {
   const { commitIndex, lastApplied } = leader;
-  if (commitIndex >= index) return `it is committed, and waits to be applied (entry ${lastApplied} was the last)`;
+  if (commitIndex >= index) {
+    return `it is committed, and waits to be applied (entry ${lastApplied} was the last)`;
+  }
   const holders = view.voters.filter((voter) => durableAt(leader, voter) >= index);
   const lacking = view.voters.filter((voter) => !holders.includes(voter));
   const missing = view.quorum - holders.length;
-  if (missing <= 0) return `${nodeList(holders)} have it on disk, which is enough: it is about to be committed`;
+  if (missing <= 0) {
+    return `${nodeList(holders)} have it on disk, which is enough: it is about to be committed`;
+  }
   const have = holders.length === 0
     ? "no voter has it on disk yet"
     : `${nodeList(holders)} ${forCount(holders.length, "has", "have")} it on disk`;
-  const whom = lacking.length === missing ? nodeList(lacking) : `${missing} more of ${nodeList(lacking)}`;
+  const whom = lacking.length === missing
+    ? nodeList(lacking)
+    : `${missing}${holders.length === 0 ? "" : " more"} of ${nodeList(lacking)}`;
   return `${have}, and ${whom} must have it too${whyLacking(leader, lacking)}`;
 }
 
@@ -53,11 +60,13 @@ function whyLacking(leader: NodeReport, lacking: readonly number[]): string {
   }
   if (silent.length > 0) parts.push(`nothing is heard from ${nodeList(silent)}`);
   if (lagging.length > 0) parts.push(`${nodeList(lagging)} ${forCount(lagging.length, "is", "are")} behind`);
-  return parts.length === 0 ? "" : ` (${listOf(parts)})`;
+  return parts.length === 0 ? "" : ` (${parts.join("; ")})`;
 }
 
 /** Why the reads at a node wait; nothing if none does. */
-export function explainReads({ node, role, readsUnconfirmed, readsUnapplied, lastApplied }: NodeReport): string[] {
+export function explainReads(
+  { node, role, readsUnconfirmed, readsUnapplied, lastApplied }: NodeReport,
+): string[] {
   const waiting = (count: number) =>
     `${counted(count, "read")} at node ${node} ${forCount(count, "waits", "wait")}`;
   const confirming = role === "leader"

@@ -53,10 +53,10 @@ export class Configurations {
     return true;
   }
 
-  /** The entries after `after` are gone from the log. Returns whether another configuration is in force now. */
-  truncateAfter(after: number): boolean {
+  /** Entries at the end of the log are gone. Returns whether another configuration is in force now. */
+  truncate(keeps: (configuration: Configuration) => boolean): boolean {
     const count = this.#all.length;
-    while (this.#all.length > 1 && this.newest.index > after) this.#all.pop();
+    while (this.#all.length > 1 && !keeps(this.newest)) this.#all.pop();
     return this.#all.length < count;
   }
 

@@ -94,7 +94,7 @@ export function handleAppendEntriesResponse(
     tellIgnored(state, from, "AppendEntriesResponse", "answers a round that was never begun");
     return;
   }
-  if (response.readRound < progress.sinceRound) return; // of another life of this follower, perhaps
+  if (!state.rules.isOfThisLife(response.readRound, progress.sinceRound)) return;
   progress.heardMs = state.nowMs;
   progress.readRound = Math.max(progress.readRound, response.readRound);
   compareStates(state, state.role, from, response);

@@ -52,6 +52,8 @@ export interface Rules {
   readIndexFor(commitIndex: number): number;
   mayAnswerRead(lastApplied: number, readIndex: number): boolean;
   configurationInForce(newest: Configuration, committed: Configuration): Configuration;
+  keepsConfiguration(index: number, after: number): boolean;
+  isOfThisLife(readRound: number, sinceRound: number): boolean;
   counts(role: Member["role"] | undefined): boolean;
   mayChangeMembers(commitIndex: number, termStartIndex: number, configurationIndex: number): boolean;
   isCaughtUp(matchIndex: number, upTo: number, roundMs: number, electionTimeoutMinMs: number): boolean;
@@ -148,6 +150,12 @@ export const RAFT_RULES: Rules = {
 
   /** The newest configuration in the log counts, committed or not (section 6; thesis, 4.1). */
   configurationInForce: (newest) => newest,
+
+  /** It counts as long as its entry is in the log, and no longer (section 6). */
+  keepsConfiguration: (index, after) => index <= after,
+
+  /** An answer to a request from before a member began with an empty disk says nothing about what it has now. */
+  isOfThisLife: (readRound, sinceRound) => readRound >= sinceRound,
 
   /** Votes, acknowledgements and answers count if they are a voter's: not a learner's, and not one's who has left. */
   counts: (role) => role === "voter",

@@ -154,7 +154,8 @@ export class ServerState {
   truncateAfter(after: number): void {
     this.log.truncateAfter(after);
     this.outbox.truncateAfter(after);
-    if (this.configurations.truncateAfter(after)) {
+    const keeps = ({ index }: Configuration) => this.rules.keepsConfiguration(index, after);
+    if (this.configurations.truncate(keeps)) {
       this.#tellConfiguration("the newer one is gone from the log");
     }
   }

@@ -26,6 +26,8 @@ export interface Mutant {
   readonly lyingSync?: boolean;
   /** Whether a node that has lost a part of its memory, or all of it, goes on as if nothing had happened. */
   readonly deniesLoss?: boolean;
+  /** The scenario in which the bug shows itself, for one that seeds by chance do not lead to. */
+  readonly scenario?: string;
   /** What to change in the settings drawn from a seed, so that the bug has its occasion. */
   readonly settings?: SettingsOverride;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Mutant } from "../mutant.ts";
+import { MEMBER_MUTANTS } from "./members.ts";
 import { REPLICATION_MUTANTS } from "./replication.ts";
 import { SERVICE_MUTANTS } from "./service.ts";
 import { STORAGE_MUTANTS } from "./storage.ts";
@@ -14,6 +15,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...REPLICATION_MUTANTS,
   ...SERVICE_MUTANTS,
   ...STORAGE_MUTANTS,
+  ...MEMBER_MUTANTS,
 ];
 
 export function mutantNamed(name: string): Mutant | undefined {
