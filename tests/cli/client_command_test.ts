@@ -18,6 +18,9 @@ const PAIRS: readonly Pair[] = [
   { key: BINARY, value: BINARY },
 ];
 
+/** Of a read that is no stale one. */
+const CURRENT = { appliedIndex: 12, isAgeKnown: true, ageMs: 0 };
+
 /** A leader with three pairs. */
 function leader(request: ClientRequest): ClientResponse {
   switch (request.type) {
@@ -29,25 +32,21 @@ function leader(request: ClientRequest): ClientResponse {
       const pair = PAIRS.find(({ key }) => key.toHex() === request.key.toHex());
       const isBinary = request.key.toHex() === bytes("binary").toHex();
       const value = isBinary ? BINARY : pair?.value;
-      return { type: "GetResponse", found: value !== undefined, value: value ?? new Uint8Array() };
+      return {
+        type: "GetResponse",
+        found: value !== undefined,
+        value: value ?? new Uint8Array(),
+        ...CURRENT,
+      };
     }
     case "DataRequest":
-      return { type: "DataResponse", more: false, pairs: PAIRS };
+      return { type: "DataResponse", more: false, pairs: PAIRS, ...CURRENT };
     case "PingRequest":
       return { type: "PingResponse", node: 2, role: "leader", leader: 2 };
     case "SnapshotRequest":
       return { type: "SnapshotResponse", node: 2, index: 12, totalBytes: 2_100_000 };
-    case "StatusRequest":
-      return {
-        type: "StatusResponse",
-        node: 2,
-        role: "leader",
-        term: 3,
-        lastLogIndex: 14,
-        commitIndex: 13,
-        lastApplied: 12,
-        leader: 2,
-      };
+    default:
+      return errorResponse("badRequest");
   }
 }
 
@@ -183,39 +182,6 @@ async function withConfig(server: FakeServer, body: (path: string) => Promise<vo
     Deno.removeSync(path);
   }
 }
-
-netTest(
-  "client status shows every node, also those out of reach",
-  (server) =>
-    withConfig(server, async (config) => {
-      const { exitCode, out, err } = await run("client", "--config", config, "status");
-      assertEquals([exitCode, err], [0, ""]);
-      const cells = out.split("\n").filter((line) => line.includes("│")).map((line) =>
-        line.split("│").slice(1, -1).map((cell) => cell.trim())
-      );
-      assertEquals(cells, [
-        ["node", "reachable", "role", "term", "last log", "commit", "applied", "leader"],
-        ["1", "no", "-", "-", "-", "-", "-", "-"],
-        ["2", "yes", "leader", "3", "14", "13", "12", "2"],
-      ]);
-      const json = await run("client", "--config", config, "--json", "status");
-      assertEquals(
-        json.out,
-        '[{"node":1,"reachable":false,"role":null,"term":null,"lastLogIndex":null,"commitIndex":null,' +
-          '"lastApplied":null,"leader":null},' +
-          '{"node":2,"reachable":true,"role":"leader","term":3,"lastLogIndex":14,"commitIndex":13,' +
-          '"lastApplied":12,"leader":2}]\n',
-      );
-    }),
-);
-
-netTest("client status exits with 8 when no node answers", (server) =>
-  withConfig(server, async (config) => {
-    await server.stop();
-    const { exitCode, err } = await run("client", "--config", config, "--timeout", "200ms", "status");
-    assertEquals(exitCode, 8);
-    assertStringIncludes(err, "drafty: cannot reach 127.0.0.1:");
-  }));
 
 netTest(
   "a node number before or after a command is --node",

@@ -75,3 +75,12 @@ export function cluster(
   const missing = [...new Set(ids)].filter((id) => !reports.some(({ node }) => node === id));
   return { reports, unreachable: missing.map(target), configured };
 }
+
+/** A node that has asked who would vote for it. */
+export const ASKING = {
+  role: "preCandidate",
+  roleReason: "election timeout",
+  leader: 0,
+  leaderSilentMs: 0,
+} as const;
+export const UNANSWERED = { answer: "none", refusal: "none" } as const;

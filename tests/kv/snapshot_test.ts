@@ -1,10 +1,16 @@
 /** Snapshots of the store: what goes in comes out, whatever happens meanwhile. */
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { PackraftError } from "../../packraft/mod.ts";
+import { type Configuration, PackraftError } from "../../packraft/mod.ts";
 import { type Command, Sessions, Store } from "../../src/kv/mod.ts";
 import { MAX_PAGE_BYTES, type RestorableState } from "../../src/storage/durable_storage.ts";
 import { bytes, entryOf, put, remove } from "./commands.ts";
+
+const MEMBERS: Configuration = {
+  index: 0,
+  term: 0,
+  members: [{ id: 1, host: "host1", peerPort: 8001, clientPort: 9001, role: "voter", admission: 7 }],
+};
 
 function pagesOf(store: Store): Uint8Array[] {
   return [...store.snapshotPages()];
@@ -94,8 +100,8 @@ Deno.test("the client that has not written for longest is forgotten first, after
 Deno.test("an empty store has a snapshot, and no pages are an empty store", () => {
   const store = new Store();
   assertEquals(stateOf(restored(pagesOf(store))), stateOf(store));
-  store.members = [3, 1, 2];
-  assertEquals(restored(pagesOf(store)).members, [1, 2, 3]);
+  store.begin(MEMBERS);
+  assertEquals(restored(pagesOf(store)).configuration, MEMBERS);
   const full = new Store();
   apply(full, put(1, 1, "k", "v"));
   full.restore([]);

@@ -27,7 +27,7 @@ import {
   type Ready,
   type Recovered,
 } from "../../src/raft/mod.ts";
-import { emptyReady, isEmptyReady } from "./messages.ts";
+import { emptyReady, isEmptyReady, preVoteResponse, voteResponse } from "./messages.ts";
 
 export const HEARTBEAT_MS = 30;
 export const ELECTION_MIN_MS = 180;
@@ -354,6 +354,7 @@ function joined(a: Ready, b: Ready): Ready {
     accepted: [...a.accepted, ...b.accepted],
     reads: [...a.reads, ...b.reads],
     refused: [...a.refused, ...b.refused],
+    transferred: [...a.transferred, ...b.transferred],
     chunksToSend: [...a.chunksToSend, ...b.chunksToSend],
     chunksToStore: [...a.chunksToStore, ...b.chunksToStore],
     events: [...a.events, ...b.events],
@@ -376,11 +377,8 @@ export function leaderOf(
   });
   server.waitForWake();
   server.settle();
-  const answer = { requestTerm: term, voteGranted: true, refusal: "none" } as const;
-  for (const from of others) {
-    server.receiveDurably(from, { type: "PreVoteResponse", term: term - 1, ...answer });
-  }
-  for (const from of others) server.receiveDurably(from, { type: "RequestVoteResponse", term, ...answer });
+  for (const from of others) server.receiveDurably(from, preVoteResponse(term - 1, term));
+  for (const from of others) server.receiveDurably(from, voteResponse(term));
   assertEquals(server.view.role, "leader");
   return server;
 }

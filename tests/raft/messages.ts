@@ -9,6 +9,7 @@ import type {
   AppendEntriesResponse,
   PreVoteRequest,
   PreVoteResponse,
+  RejoinResponse,
   RequestVoteRequest,
   RequestVoteResponse,
 } from "../../packraft/mod.ts";
@@ -64,12 +65,19 @@ export function appendResponse(
     conflictTerm: 0,
     conflictIndex: 0,
     readRound: 0,
+    hashIndex: 0,
+    stateHash: 0,
     ...fields,
   };
 }
 
-export function voteRequest(term: number, lastLogIndex = 0, lastLogTerm = 0): RequestVoteRequest {
-  return { type: "RequestVoteRequest", term, lastLogIndex, lastLogTerm };
+export function voteRequest(
+  term: number,
+  lastLogIndex = 0,
+  lastLogTerm = 0,
+  isTransfer = false,
+): RequestVoteRequest {
+  return { type: "RequestVoteRequest", term, lastLogIndex, lastLogTerm, isTransfer };
 }
 
 /** A voter's answer in `term` to a request of the same term. */
@@ -78,7 +86,7 @@ export function voteResponse(
   refusal: VoteRefusal = "none",
   requestTerm = term,
 ): RequestVoteResponse {
-  return { type: "RequestVoteResponse", term, requestTerm, voteGranted: refusal === "none", refusal };
+  return { type: "RequestVoteResponse", ...answerOf(term, requestTerm, refusal) };
 }
 
 export function preVoteRequest(term: number, lastLogIndex = 0, lastLogTerm = 0): PreVoteRequest {
@@ -91,7 +99,18 @@ export function preVoteResponse(
   requestTerm: number,
   refusal: VoteRefusal = "none",
 ): PreVoteResponse {
-  return { type: "PreVoteResponse", term, requestTerm, voteGranted: refusal === "none", refusal };
+  return { type: "PreVoteResponse", ...answerOf(term, requestTerm, refusal) };
+}
+
+function answerOf(term: number, requestTerm: number, refusal: VoteRefusal) {
+  return { term, requestTerm, voteGranted: refusal === "none", refusal, configurationIndex: 0 };
+}
+
+/** The answer of a node that remembers everything and knows no other members, unless `fields` say more. */
+export function rejoinResponse(
+  fields: Partial<Omit<RejoinResponse, "type">> & { term: number; round: number },
+): RejoinResponse {
+  return { type: "RejoinResponse", memory: "whole", isAdmitted: false, configurations: [], ...fields };
 }
 
 /** The same message to each of these nodes. */
@@ -112,6 +131,7 @@ export function emptyReady(): Ready {
     accepted: [],
     reads: [],
     refused: [],
+    transferred: [],
     chunksToSend: [],
     chunksToStore: [],
     events: [],

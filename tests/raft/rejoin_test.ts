@@ -1,6 +1,6 @@
 /** A server that does not remember all it promised (src/raft/rejoin.ts). */
 import { assert, assertEquals } from "@std/assert";
-import type { PeerMessage, RejoinResponse } from "../../packraft/mod.ts";
+import type { PeerMessage } from "../../packraft/mod.ts";
 import {
   type DiskMemory,
   type Entry,
@@ -11,8 +11,16 @@ import {
   RaftServer,
   type Ready,
 } from "../../src/raft/mod.ts";
-import { ELECTION_MAX_MS, HEARTBEAT_MS, TestServer } from "./harness.ts";
-import { appendRequest, logOf, noop, preVoteRequest, sentOf, voteRequest } from "./messages.ts";
+import { ELECTION_MAX_MS, HEARTBEAT_MS, membersOf, TestServer } from "./harness.ts";
+import {
+  appendRequest,
+  logOf,
+  noop,
+  preVoteRequest,
+  rejoinResponse,
+  sentOf,
+  voteRequest,
+} from "./messages.ts";
 
 const VOTERS = [1, 2, 3];
 
@@ -73,7 +81,7 @@ class Forgetful {
   }
 
   answer(from: number, round: number, term: number, memory: Memory = "whole"): PeerMessage[] {
-    return this.receive(from, { type: "RejoinResponse", term, round, memory } satisfies RejoinResponse);
+    return this.receive(from, rejoinResponse({ term, round, memory }));
   }
 }
 
@@ -219,7 +227,7 @@ Deno.test("a node that remembers everything answers with its term, when that is 
   assertEquals(sentOf(server.receive(3, request), "RejoinResponse"), []);
   server.finishWrite();
   const [answer] = sentOf(server.take(), "RejoinResponse");
-  assertEquals(answer?.message, { type: "RejoinResponse", term: 3, round: 5, memory: "whole" });
+  assertEquals(answer?.message, rejoinResponse({ term: 3, round: 5, configurations: [membersOf(VOTERS)] }));
   assertEquals(server.view.currentTerm, 3);
 });
 
@@ -256,5 +264,6 @@ Deno.test("a node that is on its way back itself says so; it does not count, and
   assertEquals([node.view.role, node.view.currentTerm], ["follower", 7]);
   // It was asked, and answers that it has not everything yet.
   const [answer] = node.receive(3, { type: "RejoinRequest", term: 0, round: 9 });
-  assertEquals(answer, { type: "RejoinResponse", term: 7, round: 9, memory: "returning" });
+  const configurations = [membersOf(VOTERS)];
+  assertEquals(answer, rejoinResponse({ term: 7, round: 9, memory: "returning", configurations }));
 });

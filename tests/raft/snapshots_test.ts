@@ -1,8 +1,8 @@
 /** Snapshots in the place of the log's beginning (section 7; src/raft/snapshots.ts). */
 import { assert, assertEquals } from "@std/assert";
 import type { InstallSnapshotRequest, InstallSnapshotResponse } from "../../packraft/mod.ts";
-import { NOTHING_RECOVERED, RaftServer } from "../../src/raft/mod.ts";
-import { ELECTION_MIN_MS, HEARTBEAT_MS, leaderOf, TestServer } from "./harness.ts";
+import { type Input, NOTHING_RECOVERED, RaftServer } from "../../src/raft/mod.ts";
+import { ELECTION_MIN_MS, HEARTBEAT_MS, leaderOf, membersOf, TestServer } from "./harness.ts";
 import {
   appendRequest,
   appendResponse,
@@ -15,6 +15,14 @@ import {
 } from "./messages.ts";
 
 const VOTERS = [1, 2, 3];
+
+/** Node 2's snapshot of entries up to 4 is in use. */
+const INSTALLED: Input = {
+  kind: "snapshotInstalled",
+  from: 2,
+  position: { index: 4, term: 2 },
+  configuration: membersOf(VOTERS),
+};
 
 /** A leader of term 2 whose log begins after entry 4: node 2 has all of it, node 3 nothing. */
 function leaderWithSnapshot(): TestServer {
@@ -192,7 +200,7 @@ Deno.test("an installed snapshot replaces a log that does not contain its end", 
     hardState: { currentTerm: 1, votedFor: 0 },
   });
   server.receiveDurably(2, installRequest());
-  server.step({ kind: "snapshotInstalled", from: 2, position: { index: 4, term: 2 } });
+  server.step(INSTALLED);
   const { view } = server;
   assertEquals([view.log.base, view.lastLogIndex, view.commitIndex, view.lastApplied], [
     { index: 4, term: 2 },
@@ -214,7 +222,7 @@ Deno.test("an installed snapshot leaves what follows it in a log that contains i
     entries: logOf(1, 1, 1, 2, 2),
     hardState: { currentTerm: 2, votedFor: 0 },
   });
-  server.step({ kind: "snapshotInstalled", from: 2, position: { index: 4, term: 2 } });
+  server.step(INSTALLED);
   assertEquals([server.view.lastLogIndex, server.view.commitIndex], [5, 4]);
   assertEquals(termsOf(server.log), [1, 1, 1, 2, 2]);
 });
@@ -223,7 +231,7 @@ Deno.test("entries that were on their way to the disk when a snapshot replaced t
   const server = new TestServer(1, VOTERS, { hardState: { currentTerm: 1, votedFor: 0 } });
   server.receive(2, appendRequest({ term: 1, entries: logOf(1, 1, 1, 1, 1, 1) }));
   server.receive(2, installRequest());
-  server.step({ kind: "snapshotInstalled", from: 2, position: { index: 4, term: 2 } });
+  server.step(INSTALLED);
   const [write] = server.writing;
   assert(write !== undefined);
   server.step({ kind: "persisted", sequence: write.sequence });
@@ -252,7 +260,7 @@ Deno.test("a leader of a term that is over learns it from the answer to a piece"
 Deno.test("entries under a snapshot that come once more are the same, and are skipped", () => {
   const server = new TestServer(1, VOTERS);
   server.receiveDurably(2, installRequest());
-  server.step({ kind: "snapshotInstalled", from: 2, position: { index: 4, term: 2 } });
+  server.step(INSTALLED);
   server.take();
   const late = appendRequest({
     term: 2,

@@ -3,6 +3,7 @@ import type { ClientResponse, PeerMessage } from "../../packraft/mod.ts";
 import { Store } from "../../src/kv/mod.ts";
 import { Replica } from "../../src/replica/mod.ts";
 import { forgetfulStorage } from "./memory_storage.ts";
+import { acknowledgement, appendRequest, raftOptionsOf, votesFor } from "./options.ts";
 
 const key = new TextEncoder().encode("k");
 const MAX_PENDING = 8;
@@ -25,19 +26,9 @@ class Reign {
     };
     this.replica = new Replica(
       {
-        raft: {
-          id: 1,
-          voters: [1, 2, 3],
-          heartbeatMs: 10,
-          electionTimeoutMs: { min: 50, max: 100 },
-          maxAppendBytes: 1_000,
-          keptLogBytes: 0,
-          maxInflightAppends: 4,
-          random: () => 0,
-        },
+        raft: raftOptionsOf([1, 2, 3]),
         storage: forgetfulStorage(),
         store: new Store(),
-        addresses: new Map(),
         maxPendingRequests: MAX_PENDING,
         snapshotAfterBytes: 1_000_000,
         snapshotChunkBytes: 1_000,
@@ -50,10 +41,7 @@ class Reign {
   lead(): void {
     this.replica.advance(this.#nowMs += 200);
     this.replica.flush();
-    const requestTerm = this.replica.view().currentTerm + 1;
-    const granted = { voteGranted: true, refusal: "none", requestTerm } as const;
-    this.take({ type: "PreVoteResponse", term: requestTerm - 1, ...granted });
-    this.take({ type: "RequestVoteResponse", term: requestTerm, ...granted });
+    for (const vote of votesFor(this.replica.view().currentTerm + 1)) this.take(vote);
     assertEquals(this.replica.view().role, "leader");
   }
 
@@ -61,31 +49,19 @@ class Reign {
   depose(): void {
     const { currentTerm, commitIndex, log } = this.replica.view();
     const index = commitIndex + 1;
-    this.take({
-      type: "AppendEntriesRequest",
+    this.take(appendRequest({
       term: currentTerm + 1,
       prevLogIndex: commitIndex,
       prevLogTerm: log.termAt(commitIndex) ?? 0,
       leaderCommit: index,
-      readRound: 0,
       entries: [{ index, term: currentTerm + 1, kind: "noop", data: new Uint8Array() }],
-    });
+    }));
   }
 
   /** A follower has everything, and follows in the newest round of reads. */
   acknowledge(readRound: number): void {
     const { currentTerm, lastLogIndex } = this.replica.view();
-    this.take({
-      type: "AppendEntriesResponse",
-      term: currentTerm,
-      requestTerm: currentTerm,
-      success: true,
-      matchIndex: lastLogIndex,
-      prevLogIndex: lastLogIndex,
-      conflictTerm: 0,
-      conflictIndex: 0,
-      readRound,
-    });
+    this.take(acknowledgement(currentTerm, lastLogIndex, { readRound }));
   }
 
   take(message: PeerMessage): void {
@@ -99,7 +75,7 @@ class Reign {
   }
 
   get(luid: string): void {
-    this.replica.request(luid, { type: "GetRequest", key });
+    this.replica.request(luid, { type: "GetRequest", key, mode: "leader" });
   }
 
   outcome(luid: string): string {

@@ -3,6 +3,7 @@ import type { ClientResponse, PeerMessage } from "../../packraft/mod.ts";
 import { Store } from "../../src/kv/mod.ts";
 import { Replica } from "../../src/replica/mod.ts";
 import { forgetfulStorage } from "./memory_storage.ts";
+import { acknowledgement, appendRequest, raftOptionsOf, votesFor } from "./options.ts";
 
 const encoder = new TextEncoder();
 
@@ -24,19 +25,9 @@ class Fixture {
     });
     this.replica = new Replica(
       {
-        raft: {
-          id: 1,
-          voters,
-          heartbeatMs: 10,
-          electionTimeoutMs: { min: 50, max: 100 },
-          maxAppendBytes: 1_000,
-          keptLogBytes: 0,
-          maxInflightAppends: 4,
-          random: () => 0,
-        },
+        raft: raftOptionsOf(voters),
         storage,
         store: new Store(),
-        addresses: new Map(voters.map((id) => [id, { host: `host${id}`, clientPort: 9000 + id }])),
         maxPendingRequests,
         snapshotAfterBytes: 1_000_000,
         snapshotChunkBytes: 1_000,
@@ -60,26 +51,15 @@ class Fixture {
   lead(): void {
     this.replica.advance(200);
     this.replica.flush();
-    const granted = { voteGranted: true, refusal: "none" } as const;
-    this.replica.receive(2, { type: "PreVoteResponse", term: 0, requestTerm: 1, ...granted });
-    this.replica.flush();
-    this.replica.receive(2, { type: "RequestVoteResponse", term: 1, requestTerm: 1, ...granted });
-    this.replica.flush();
+    for (const vote of votesFor(1)) {
+      this.replica.receive(2, vote);
+      this.replica.flush();
+    }
     this.did.length = 0;
   }
 
   acknowledge(matchIndex: number, readRound = 0): void {
-    this.replica.receive(2, {
-      type: "AppendEntriesResponse",
-      term: 1,
-      requestTerm: 1,
-      success: true,
-      matchIndex,
-      prevLogIndex: matchIndex,
-      conflictTerm: 0,
-      conflictIndex: 0,
-      readRound,
-    });
+    this.replica.receive(2, acknowledgement(1, matchIndex, { readRound }));
     this.replica.flush();
   }
 
@@ -124,18 +104,9 @@ Deno.test("a follower redirects to the leader that it knows, and says so when it
   fixture.put("r1", 1);
   fixture.replica.flush();
   assertEquals(fixture.answers.get("r1")?.[0]?.type, "ErrorResponse");
-  const heartbeat = {
-    type: "AppendEntriesRequest",
-    term: 1,
-    prevLogIndex: 0,
-    prevLogTerm: 0,
-    leaderCommit: 0,
-    readRound: 0,
-    entries: [],
-  } as const;
-  fixture.replica.receive(3, heartbeat);
+  fixture.replica.receive(3, appendRequest({ term: 1 }));
   fixture.put("r2", 2);
-  fixture.replica.request("r3", { type: "GetRequest", key: encoder.encode("k") });
+  fixture.replica.request("r3", { type: "GetRequest", key: encoder.encode("k"), mode: "leader" });
   fixture.replica.flush();
   const redirect: ClientResponse = { type: "RedirectResponse", leader: 3, host: "host3", clientPort: 9003 };
   assertEquals([fixture.answers.get("r2"), fixture.answers.get("r3")], [[redirect], [redirect]]);
@@ -145,17 +116,9 @@ Deno.test("a leader that is deposed tells its waiting writers that the outcome i
   const fixture = new Fixture([1, 2, 3]);
   fixture.lead();
   fixture.put("write", 1);
-  fixture.replica.request("read", { type: "GetRequest", key: encoder.encode("k") });
+  fixture.replica.request("read", { type: "GetRequest", key: encoder.encode("k"), mode: "leader" });
   fixture.replica.flush();
-  fixture.replica.receive(3, {
-    type: "AppendEntriesRequest",
-    term: 2,
-    prevLogIndex: 0,
-    prevLogTerm: 0,
-    leaderCommit: 0,
-    readRound: 0,
-    entries: [],
-  });
+  fixture.replica.receive(3, appendRequest({ term: 2 }));
   fixture.replica.flush();
   const [write] = fixture.answers.get("write") ?? [];
   assertEquals(write?.type === "ErrorResponse" && [write.code, write.outcome], ["leadershipLost", "unknown"]);
@@ -168,7 +131,7 @@ Deno.test("a get sees what was committed before it, after a round to the followe
   fixture.put("r1", 1, "seen");
   fixture.replica.flush();
   fixture.acknowledge(2);
-  fixture.replica.request("r2", { type: "GetRequest", key: encoder.encode("k") });
+  fixture.replica.request("r2", { type: "GetRequest", key: encoder.encode("k"), mode: "leader" });
   fixture.replica.flush();
   assertEquals(fixture.answers.has("r2"), false);
   fixture.acknowledge(2, 1);
@@ -176,6 +139,9 @@ Deno.test("a get sees what was committed before it, after a round to the followe
     type: "GetResponse",
     found: true,
     value: encoder.encode("seen"),
+    appliedIndex: 2,
+    isAgeKnown: true,
+    ageMs: 0,
   }]);
 });
 
@@ -194,7 +160,7 @@ Deno.test("data is answered in pages, all but the last of which say that more fo
     });
   }
   fixture.replica.flush();
-  fixture.replica.request("all", { type: "DataRequest" });
+  fixture.replica.request("all", { type: "DataRequest", mode: "leader" });
   fixture.replica.flush();
   const pages = fixture.answers.get("all") ?? [];
   assertEquals(pages.map((page) => page.type === "DataResponse" && [page.more, page.pairs.length]), [[

@@ -5,6 +5,7 @@ import { Store } from "../../src/kv/mod.ts";
 import { MembersError, Replica, type ReplicaEvent } from "../../src/replica/mod.ts";
 import { SimDisk } from "../../src/sim/disk.ts";
 import { DataDirectory } from "../../src/storage/data_directory.ts";
+import { configurationOf, raftOptionsOf } from "./options.ts";
 
 const encoder = new TextEncoder();
 const PATH = "/data";
@@ -39,19 +40,9 @@ class Node {
     const storage = DataDirectory.open(this.disk, PATH, identity, options, store);
     return new Replica(
       {
-        raft: {
-          id: 1,
-          voters: this.voters,
-          heartbeatMs: 10,
-          electionTimeoutMs: { min: 50, max: 100 },
-          maxAppendBytes: 1_000,
-          keptLogBytes: 0,
-          maxInflightAppends: 4,
-          random: () => 0,
-        },
+        raft: raftOptionsOf(this.voters),
         storage,
         store,
-        addresses: new Map(),
         maxPendingRequests: 10,
         snapshotAfterBytes: this.snapshotAfterBytes,
         snapshotChunkBytes: 100,
@@ -88,7 +79,11 @@ class Node {
   }
 
   get(key: string): string | undefined {
-    const response = this.ask(`get ${this.nowMs}`, { type: "GetRequest", key: encoder.encode(key) });
+    const response = this.ask(`get ${this.nowMs}`, {
+      type: "GetRequest",
+      key: encoder.encode(key),
+      mode: "leader",
+    });
     assert(response?.type === "GetResponse", `${response?.type}`);
     return response.found ? new TextDecoder().decode(response.value) : undefined;
   }
@@ -248,7 +243,7 @@ function copyOf(disk: SimDisk): SimDisk {
 /** The pieces of a snapshot of 100 keys, written by a node of its own. */
 function someSnapshot(pieceBytes = 300) {
   const writer = alone();
-  writer.replica.store.members = [1, 2, 3];
+  writer.replica.store.begin(configurationOf([1, 2, 3]));
   for (let i = 0; i < 100; i++) writer.put(`key ${i}`, `value ${i}`);
   writer.ask("snapshot", { type: "SnapshotRequest" });
   writer.work();

@@ -4,6 +4,7 @@
  * @module
  */
 import { scenario } from "../scenario.ts";
+import { hasEntries } from "./filters.ts";
 
 export const MEMBER_SCENARIOS = [
   scenario("grow-and-shrink", {
@@ -37,9 +38,10 @@ export const MEMBER_SCENARIOS = [
   }, (c) => {
     c.elect(1);
     c.put("x", "1");
-    // It is sent nothing, so it stays a learner.
-    const entries = c.drop((message, _from, to) => message.type === "AppendEntriesRequest" && to === 4);
+    // It hears the leader and is sent no entries, so it stays a learner.
+    const entries = c.drop((message, _from, to) => hasEntries(message) && to === 4);
     c.members.add(4);
+    c.advance(500); // it has begun
     c.isolateFrom([2, 3], [1, 4]);
     const write = c.beginPut("x", "2", { at: 1 });
     c.advance(3_000);

@@ -68,15 +68,16 @@ function figure8(): TestCluster {
 /** Brings S1's log up to `upTo` onto `to`, by requests of S1's term with just those entries. */
 function replicate(cluster: TestCluster, to: number, upTo: number): void {
   const s1 = cluster.server(1);
-  const ready = cluster.server(to).receiveDurably(1, {
-    type: "AppendEntriesRequest",
-    term: s1.view.currentTerm,
-    prevLogIndex: 1,
-    prevLogTerm: 1,
-    leaderCommit: s1.view.commitIndex,
-    readRound: 0,
-    entries: s1.view.log.slice(1, upTo),
-  });
+  const ready = cluster.server(to).receiveDurably(
+    1,
+    appendRequest({
+      term: s1.view.currentTerm,
+      prevLogIndex: 1,
+      prevLogTerm: 1,
+      leaderCommit: s1.view.commitIndex,
+      entries: s1.view.log.slice(1, upTo),
+    }),
+  );
   for (const { message } of sentOf(ready, "AppendEntriesResponse")) s1.receiveDurably(to, message);
 }
 

@@ -71,17 +71,10 @@ Deno.test("§5.1 a server rejects a request of a stale term and names the term t
   assertReady(
     server.receive(2, appendRequest({ term: 4, prevLogIndex: 1, prevLogTerm: 1, entries: [command(2, 4)] })),
     {
-      messages: toEach([2], {
-        type: "AppendEntriesResponse",
-        term: 5,
-        requestTerm: 4,
-        success: false,
-        matchIndex: 0,
-        prevLogIndex: 1,
-        conflictTerm: 0,
-        conflictIndex: 3,
-        readRound: 0,
-      }),
+      messages: toEach(
+        [2],
+        appendResponse({ term: 5, requestTerm: 4, success: false, prevLogIndex: 1, conflictIndex: 3 }),
+      ),
       events: [{ kind: "entriesRejected", from: 2, term: 4, prevLogIndex: 1, reason: "staleTerm" }],
     },
   );
