@@ -9,7 +9,14 @@ import { crc32, encodePacket, type Entry, type Packet, PacketReader } from "../p
 
 const APPEND_ENTRIES: Packet = {
   family: "peer",
-  envelope: { clusterId: "drafty", from: 1, to: 2, luid: "n1-peer-123456" },
+  envelope: {
+    clusterId: "drafty",
+    from: 1,
+    to: 2,
+    luid: "n1-peer-123456",
+    host: "127.0.0.1",
+    peerPort: 8001,
+  },
   message: {
     type: "AppendEntriesRequest",
     term: 7,
@@ -17,6 +24,8 @@ const APPEND_ENTRIES: Packet = {
     prevLogTerm: 7,
     leaderCommit: 1_000_000,
     readRound: 12_345,
+    hashIndex: 0,
+    divergesAt: 0,
     entries: Array.from({ length: 256 }, (_, i): Entry => ({
       index: 1_000_001 + i,
       term: 7,

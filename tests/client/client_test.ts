@@ -21,6 +21,8 @@ import {
 } from "../../src/client/mod.ts";
 import { errorResponse, FakeServer, type Handler, refusingAddress } from "./fake_server.ts";
 
+const AGE = { appliedIndex: 1, isAgeKnown: true, ageMs: 0 } as const;
+
 const isAllowed = (await Deno.permissions.query({ name: "net" })).state === "granted";
 
 /** A test with servers that are stopped at its end. */
@@ -78,7 +80,7 @@ netTest(
         case "DeleteRequest":
           return { type: "DeleteResponse", index: 6, found: true };
         case "GetRequest":
-          return { type: "GetResponse", found: request.key.length === 3, value: VALUE };
+          return { type: "GetResponse", found: request.key.length === 3, value: VALUE, ...AGE };
         case "PingRequest":
           return { type: "PingResponse", node: 2, role: "follower", leader: 1 };
         default:
@@ -111,6 +113,7 @@ netTest(
 netTest("data() joins the pages of an answer in their order", async (serve) => {
   const page = (more: boolean, ...keys: string[]): ClientResponse => ({
     type: "DataResponse",
+    ...AGE,
     more,
     pairs: keys.map((key) => ({ key: new TextEncoder().encode(key), value: VALUE })),
   });
@@ -122,9 +125,9 @@ netTest("data() joins the pages of an answer in their order", async (serve) => {
 
 netTest("data() starts again elsewhere when the node goes between two pages", async (serve) => {
   const pair = { key: KEY, value: VALUE };
-  const whole = serve(() => ({ type: "DataResponse", more: false, pairs: [pair] }));
+  const whole = serve(() => ({ type: "DataResponse", more: false, ...AGE, pairs: [pair] }));
   const broken = serve(
-    () => [{ type: "DataResponse", more: true, pairs: [pair, pair] }, errorResponse("shuttingDown")],
+    () => [{ type: "DataResponse", more: true, ...AGE, pairs: [pair, pair] }, errorResponse("shuttingDown")],
   );
   using client = clientOf([broken, whole]);
   assertEquals(await client.data(), [pair]);
@@ -306,7 +309,7 @@ netTest("garbage, HTTP and an answer to another request are no answers", async (
         message: { type: "PingRequest" },
       }),
     },
-    { type: "GetResponse", found: true, value: VALUE } as const,
+    { type: "GetResponse", found: true, value: VALUE, ...AGE } as const,
     PUT_DONE,
   ];
   const server = serve(() => replies.shift() ?? "silence");

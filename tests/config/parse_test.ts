@@ -47,6 +47,7 @@ client_port = 65535
     heartbeatMs: 50,
     electionTimeoutMs: { min: 300, max: 500 },
     lingerMs: 0,
+    readFrom: "leader",
     storageDirectory: "/var/lib/drafty",
     segmentBytes: 65_536,
     snapshotAfterBytes: 1_000_000,

@@ -5,6 +5,8 @@ import { TroubleLog } from "../../src/driver/log_sink.ts";
 import { LuidSource } from "../../src/driver/luids.ts";
 import { closeIfOpen, countToEnd, HOST, pause, readToEnd, testOnLoopback, until } from "./loopback.ts";
 
+const AGE = { appliedIndex: 1, isAgeKnown: true, ageMs: 0 } as const;
+
 const PONG: ClientResponse = { type: "PingResponse", node: 1, role: "leader", leader: 1 };
 
 /** A listener whose requests the test answers. */
@@ -163,6 +165,7 @@ testOnLoopback(
     // Ever more requests, answered at once with a page each that nobody takes.
     const page: ClientResponse = {
       type: "DataResponse",
+      ...AGE,
       more: false,
       pairs: [{ key: new Uint8Array(1), value: new Uint8Array(1024 * 1024) }],
     };
@@ -182,7 +185,7 @@ testOnLoopback(
     const client = await fixture.connect();
     const value = new Uint8Array(1024 * 1024);
     const pages = Array.from({ length: 40 }, (_, i): ClientResponse => (
-      { type: "DataResponse", more: i < 39, pairs: [{ key: new Uint8Array([i + 1]), value }] }
+      { type: "DataResponse", more: i < 39, ...AGE, pairs: [{ key: new Uint8Array([i + 1]), value }] }
     ));
     await client.write(ping("slow"));
     const [luid = ""] = await fixture.askedFor(1);
@@ -218,6 +221,7 @@ testOnLoopback(
     const [first = "", second = ""] = await fixture.askedFor(2);
     const page: ClientResponse = {
       type: "DataResponse",
+      ...AGE,
       more: true,
       pairs: [{ key: new Uint8Array(1), value: new Uint8Array(1024 * 1024) }],
     };

@@ -5,6 +5,8 @@ import { freePorts } from "../../src/driver/free_ports.ts";
 import { type RunningNode, startNode } from "../../src/driver/mod.ts";
 import { HOST, pause, readToEnd, testOnLoopback, until } from "./loopback.ts";
 
+const AGE = { appliedIndex: 1, isAgeKnown: true, ageMs: 0 } as const;
+
 const encoder = new TextEncoder();
 
 /** A cluster of one or more, of which the test starts node 1. */
@@ -73,7 +75,7 @@ function put(sequence: number, value: string): ClientRequest {
   return { type: "PutRequest", ...session, key: encoder.encode("k"), value: encoder.encode(value) };
 }
 
-const GET: ClientRequest = { type: "GetRequest", key: encoder.encode("k") };
+const GET: ClientRequest = { type: "GetRequest", key: encoder.encode("k"), mode: "leader" };
 
 testOnLoopback("startNode() runs a node that keeps what it has acknowledged across a stop", async () => {
   await using fixture = new Fixture();
@@ -83,7 +85,7 @@ testOnLoopback("startNode() runs a node that keeps what it has acknowledged acro
   assertEquals(await first.ended, { exitCode: 0, reason: "stopped" });
   await fixture.start();
   const [response] = await fixture.ask(GET);
-  assertEquals(response, { type: "GetResponse", found: true, value: encoder.encode("a") });
+  assertEquals(response, { type: "GetResponse", found: true, value: encoder.encode("a"), ...AGE, appliedIndex: 3 });
 });
 
 testOnLoopback(

@@ -161,14 +161,21 @@ function keepWriting(cluster: TestCluster) {
 }
 
 function clientFrame(): Uint8Array {
-  return requestFrame({ type: "GetRequest", key: encoder.encode("key") });
+  return requestFrame({ type: "GetRequest", key: encoder.encode("key"), mode: "leader" });
 }
 
 function peerFrame(cluster: TestCluster, to: number): Uint8Array {
   const from = cluster.nodes.find(({ id }) => id !== to)?.id ?? 0;
   return encodePacket({
     family: "peer",
-    envelope: { clusterId: cluster.clusterId, from, to, luid: "peer-message-1" },
+    envelope: {
+      clusterId: cluster.clusterId,
+      from,
+      to,
+      luid: "peer-message-1",
+      host: "127.0.0.1",
+      peerPort: 8001,
+    },
     message: { type: "PreVoteRequest", term: 1, lastLogIndex: 0, lastLogTerm: 0 },
   });
 }

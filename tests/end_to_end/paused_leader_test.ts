@@ -16,7 +16,7 @@ const PAUSE_MS = 3_000;
 const READ_COUNT = 20;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-const GET: ClientRequest = { type: "GetRequest", key: encoder.encode("key") };
+const GET: ClientRequest = { type: "GetRequest", key: encoder.encode("key"), mode: "leader" };
 
 testOnProcesses(
   `a leader paused for ${PAUSE_MS} ms serves no stale read when it wakes, ${ROUNDS} times`,

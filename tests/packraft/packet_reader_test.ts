@@ -46,18 +46,21 @@ function pingWith(changes: Readonly<Record<number, number>>): Uint8Array {
 }
 
 function get(key: Uint8Array): Packet {
-  return { family: "request", envelope: { transactionId: "" }, message: { type: "GetRequest", key } };
+  const message = { type: "GetRequest", key, mode: "leader" } as const;
+  return { family: "request", envelope: { transactionId: "" }, message };
 }
 
 function found(value: Uint8Array): Packet {
-  const message = { type: "GetResponse", found: true, value } as const;
+  const age = { appliedIndex: 1, isAgeKnown: true, ageMs: 0 };
+  const message = { type: "GetResponse", found: true, value, ...age } as const;
   return { family: "response", envelope: { transactionId: "" }, message };
 }
 
-const PEER = { clusterId: "drafty", from: 1, to: 2, luid: "n1-1" };
+const PEER = { clusterId: "drafty", from: 1, to: 2, luid: "n1-1", host: "127.0.0.1", peerPort: 7001 };
 
 function append(entries: readonly Entry[]): Packet {
-  const rest = { term: 1, prevLogIndex: 0, prevLogTerm: 0, leaderCommit: 0, readRound: 0 };
+  const before = { term: 1, prevLogIndex: 0, prevLogTerm: 0, leaderCommit: 0, readRound: 0 };
+  const rest = { ...before, hashIndex: 0, divergesAt: 0 };
   return { family: "peer", envelope: PEER, message: { type: "AppendEntriesRequest", ...rest, entries } };
 }
 
@@ -142,12 +145,12 @@ Deno.test("a fault of a body says which field, what and how much", () => {
     "transactionId: text of 65 B exceeds 64",
   );
   assertRefused(
-    framed(0x83, Uint8Array.of(0, 0, 9, 1, 1)),
+    framed(0x83, Uint8Array.of(0, 0, 1, 1, 0, 9, 1, 1)),
     "limitExceeded",
     "pairs: list of 9 does not fit into 2 B",
   );
   assertRefused(
-    framed(0x83, Uint8Array.of(0, 0, 1, 0, 0, 0)),
+    framed(0x83, Uint8Array.of(0, 0, 1, 1, 0, 1, 0, 0, 0)),
     "limitExceeded",
     "pairs: key: byte string of 0 B is under 1",
   );

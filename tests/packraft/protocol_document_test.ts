@@ -7,13 +7,18 @@ import {
   CLIENT_ENVELOPE,
   CLIENT_REQUESTS,
   CLIENT_RESPONSES,
+  CONFIGURATION,
   ENTRY,
+  FOLLOWER_REPORT,
   FRAME_HEADER_BYTES,
   MAX_FRAME_BYTES,
+  MEMBER,
+  MEMBERS,
   PAIR,
   PEER_ENVELOPE,
   PEER_MESSAGES,
   type Shape,
+  VOTE_REPORT,
 } from "../../packraft/mod.ts";
 import { decodeCommand } from "../../src/kv/command.ts";
 import { MAX_CLIENTS, MAX_RESULTS_PER_CLIENT } from "../../src/kv/sessions.ts";
@@ -30,7 +35,14 @@ const SECTIONS = new Map(
   }),
 );
 /** Records that have a name of their own. */
-const RECORD_NAMES = new Map([[ENTRY.shape, "Entry"], [PAIR.shape, "Pair"]]);
+const RECORD_NAMES = new Map<Shape, string>([
+  [ENTRY.shape, "Entry"],
+  [PAIR.shape, "Pair"],
+  [MEMBER.shape, "Member"],
+  [CONFIGURATION.shape, "Configuration"],
+  [FOLLOWER_REPORT.shape, "FollowerReport"],
+  [VOTE_REPORT.shape, "VoteReport"],
+]);
 
 function sectionOf(heading: string): string {
   const section = SECTIONS.get(heading);
@@ -92,8 +104,21 @@ for (const [name, { number, schema }] of MESSAGES) {
 Deno.test("docs/protocol.md gives envelopes and records as they are", () => {
   assertDocumented("PeerEnvelope", PEER_ENVELOPE.shape);
   assertDocumented("ClientEnvelope", CLIENT_ENVELOPE.shape);
-  assertDocumented("Entry", ENTRY.shape);
-  assertDocumented("Pair", PAIR.shape);
+  for (const [shape, name] of RECORD_NAMES) assertDocumented(name, shape);
+});
+
+Deno.test("docs/protocol.md gives the data of a configuration entry as it is", () => {
+  assertEquals(rowsOf("Members").map(([, type]) => type), [typeName(MEMBERS.shape, "")]);
+});
+
+Deno.test("docs/protocol.md describes no enumeration that no field is of", () => {
+  const types = [...SECTIONS.keys()].flatMap(rowsOf).map(([, type = ""]) => type);
+  const used = types.filter((type) => type.startsWith("enum ")).map((type) => type.slice("enum ".length));
+  const [enumerations = ""] = DOCUMENT.slice(DOCUMENT.indexOf("\n## Enumerations\n") + 1).split(
+    /^## (?!Enum)/m,
+  );
+  const described = [...enumerations.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
+  assertEquals(described.sort(), [...new Set(used)].sort());
 });
 
 Deno.test("docs/protocol.md describes no message that there is not", () => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Packet, type PackraftErrorCode } from "../../packraft/mod.ts";
+import { type Member, type Packet, type PackraftErrorCode } from "../../packraft/mod.ts";
 import vectors from "../../packraft/vectors.json" with { type: "json" };
 
 /** A frame that is valid, and what it says. */
@@ -40,6 +40,15 @@ export const COMMAND_VECTORS: readonly { name: string; command: unknown; bytes: 
     command: withBytes(command),
     bytes: Uint8Array.fromHex(hex),
   }));
+
+/** The data of configuration entries. */
+export const MEMBERS_VECTORS: readonly { name: string; members: readonly Member[]; bytes: Uint8Array }[] =
+  vectors
+    .members.map(({ name, members, hex }) => ({
+      name,
+      members: members as readonly Member[],
+      bytes: Uint8Array.fromHex(hex),
+    }));
 
 function withBytes(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withBytes);

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { ELECTION_MAX_MS, TestCluster, TestServer } from "./harness.ts";
+import { TestCluster } from "./cluster.ts";
+import { ELECTION_MAX_MS, TestServer } from "./harness.ts";
 import { assertReady, noop, toEach, voteRequest, voteResponse } from "./messages.ts";
 
 for (const size of [1, 2, 3, 4, 5, 7]) {

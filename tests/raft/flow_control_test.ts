@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import type { Ready } from "../../src/raft/mod.ts";
-import { HEARTBEAT_MS, leaderOf, type Packet, TestCluster, type TestServer } from "./harness.ts";
+import { type Packet, TestCluster } from "./cluster.ts";
+import { HEARTBEAT_MS, leaderOf, type TestServer } from "./harness.ts";
 import { appendResponse, assertReady, logOf, sentOf } from "./messages.ts";
 
 const VOTERS = [1, 2, 3];

@@ -2,9 +2,8 @@
  * Drives Raft servers in the tests, without time, sockets or disks of their own.
  *
  * A {@linkcode TestServer} is one server with its disk: what it asks to be persisted waits in `writing` until the
- * test says that it is durable, and only what is durable survives {@linkcode TestServer.restart}. A
- * {@linkcode TestCluster} is several of them and the messages on their way. Each server has a clock of its own that
- * moves only when told.
+ * test says that it is durable, and only what is durable survives {@linkcode TestServer.restart}. Each server has a
+ * clock of its own that moves only when told. A `TestCluster` (`cluster.ts`) is several of them.
  *
  * @module
  */
@@ -12,10 +11,12 @@ import { assert, assertEquals } from "@std/assert";
 import { decodeMembers, encodeMembers } from "../../packraft/mod.ts";
 import {
   type Configuration,
+  type DiskMemory,
   type Entry,
   type HardState,
   type Input,
   type Member,
+  type MemberChange,
   type NodeId,
   NOTHING_RECOVERED,
   type Outgoing,
@@ -38,6 +39,10 @@ export interface TestOptions extends Partial<Omit<RaftOptions, "id">> {
   readonly hardState?: HardState;
   readonly entries?: readonly Entry[];
   readonly nowMs?: number;
+  /** What the disk remembers, until a hard state is written to it. */
+  readonly memory?: DiskMemory;
+  /** The hash of the state machine after the entry at an index; without, the server is told none. */
+  readonly hashAfter?: (index: number) => number;
 }
 
 /** A cluster of these voters, as it begins. */
@@ -53,7 +58,7 @@ export function membersOf(voters: readonly NodeId[], learners: readonly NodeId[]
 export class TestServer {
   readonly options: RaftOptions;
   /** What would survive a crash. */
-  disk: { hardState: HardState; entries: Entry[] };
+  disk: { hardState: HardState; entries: Entry[]; memory: DiskMemory };
   /** What was handed out to be written and is not reported as durable yet. */
   writing: Persist[] = [];
   /** What was handed out to be applied in this life. */
@@ -61,10 +66,12 @@ export class TestServer {
   /** The tokens of the reads that may be answered, in order. */
   reads: number[] = [];
   nowMs: number;
+  #hashAfter: ((index: number) => number) | undefined;
   #server: RaftServer;
 
   constructor(id: NodeId, voters: readonly NodeId[], options: TestOptions = {}) {
-    const { hardState = { currentTerm: 0, votedFor: 0 }, entries = [], nowMs = 0, ...rest } = options;
+    const { hardState = { currentTerm: 0, votedFor: 0 }, entries = [], nowMs = 0, ...more } = options;
+    const { memory = "whole", hashAfter, ...rest } = more;
     this.options = {
       id,
       configuration: membersOf(voters),
@@ -78,7 +85,8 @@ export class TestServer {
       random: () => 0.5,
       ...rest,
     };
-    this.disk = { hardState, entries: [...entries] };
+    this.disk = { hardState, entries: [...entries], memory };
+    this.#hashAfter = hashAfter;
     this.nowMs = nowMs;
     this.#server = new RaftServer(this.options, this.#recovered(), nowMs);
   }
@@ -130,7 +138,12 @@ export class TestServer {
 
   /** The state machine has applied all that was handed out. */
   finishApply(): void {
-    this.step({ kind: "applied", upTo: this.applied.length });
+    const upTo = this.applied.length;
+    const hashAfter = this.#hashAfter;
+    const stateHashes = hashAfter === undefined
+      ? []
+      : this.applied.slice(this.view.lastApplied).map(({ index }) => hashAfter(index));
+    this.step({ kind: "applied", upTo, stateHashes });
   }
 
   /** Writes and applies until nothing more is to be done; returns all that came out, joined. */
@@ -169,6 +182,19 @@ export class TestServer {
     this.step({ kind: "read", token });
   }
 
+  /** A read that a follower may serve. */
+  readAny(token: number): void {
+    this.step({ kind: "read", token, isForAny: true });
+  }
+
+  changeMembers(token: number, change: MemberChange): void {
+    this.step({ kind: "changeMembers", token, change });
+  }
+
+  transfer(token: number, to: NodeId): void {
+    this.step({ kind: "transfer", token, to });
+  }
+
   /**
    * A crash and a start: memory is lost, and what was being written is too, except the first `kept` writes and
    * `keptEntries` entries of the one after (with its hard state, which stands before them).
@@ -184,8 +210,18 @@ export class TestServer {
     this.#server = new RaftServer(this.options, this.#recovered(), this.nowMs);
   }
 
+  /** A new disk takes the place of the old one. */
+  wipe(): void {
+    this.disk = { hardState: { currentTerm: 0, votedFor: 0 }, entries: [], memory: "new" };
+    this.writing = [];
+    this.restart();
+  }
+
   #write(persist: Persist, entryCount: number): void {
-    if (persist.hardState !== undefined) this.disk.hardState = persist.hardState;
+    if (persist.hardState !== undefined) {
+      this.disk.hardState = persist.hardState;
+      this.disk.memory = "whole";
+    }
     for (const entry of persist.entries.slice(0, entryCount)) {
       assert(
         entry.index <= this.disk.entries.length + 1,
@@ -197,7 +233,8 @@ export class TestServer {
   }
 
   #recovered(): Recovered {
-    return { ...NOTHING_RECOVERED, hardState: this.disk.hardState, entries: [...this.disk.entries] };
+    const { hardState, entries, memory } = this.disk;
+    return { ...NOTHING_RECOVERED, hardState, entries: [...entries], memory };
   }
 }
 
@@ -208,142 +245,6 @@ export function seededRandom(seed: number): () => number {
     state = (state * 48271) % 2147483647;
     return (state - 1) / 2147483646;
   };
-}
-
-/** One message on its way. */
-export interface Packet {
-  readonly from: NodeId;
-  readonly to: NodeId;
-  readonly message: PeerMessage;
-}
-
-/** Several servers and the messages between them. Nothing moves by itself. */
-export class TestCluster {
-  readonly servers: ReadonlyMap<NodeId, TestServer>;
-  /** On their way, oldest first. A test may take out, repeat or reorder what it likes. */
-  packets: Packet[] = [];
-  /** How many messages were delivered, by type. */
-  delivered = new Map<PeerMessage["type"], number>();
-  readonly #dead = new Set<NodeId>();
-  readonly #cut = new Set<string>();
-
-  constructor(size: number, options: (id: NodeId) => TestOptions = () => ({})) {
-    const voters = Array.from({ length: size }, (_, at) => at + 1);
-    this.servers = new Map(
-      voters.map((id) => [id, new TestServer(id, voters, { random: seededRandom(id), ...options(id) })]),
-    );
-  }
-
-  server(id: NodeId): TestServer {
-    const server = this.servers.get(id);
-    assert(server !== undefined, `there is no node ${id}`);
-    return server;
-  }
-
-  get alive(): TestServer[] {
-    return [...this.servers.values()].filter((server) => !this.#dead.has(server.id));
-  }
-
-  get leaders(): NodeId[] {
-    return this.alive.filter((server) => server.view.role === "leader").map((server) => server.id);
-  }
-
-  isAlive(id: NodeId): boolean {
-    return !this.#dead.has(id);
-  }
-
-  /** Puts the messages of an output of `from` on their way. */
-  send(from: NodeId, messages: readonly Outgoing[]): void {
-    for (const { to, message } of messages) this.packets.push({ from, to, message });
-  }
-
-  /** Delivers one message, if its way is open and its receiver lives; says whether it arrived. */
-  deliver({ from, to, message }: Packet): boolean {
-    if (this.#dead.has(to) || this.#cut.has(`${from}>${to}`)) return false;
-    this.delivered.set(message.type, (this.delivered.get(message.type) ?? 0) + 1);
-    this.server(to).step({ kind: "message", from, message });
-    return true;
-  }
-
-  /** Lets everything happen that is under way: writes, applies and messages in order, until all is quiet. */
-  run(): void {
-    for (let rounds = 0;; rounds++) {
-      assert(rounds < 10_000, "the cluster does not come to rest");
-      for (const server of this.alive) this.send(server.id, server.settle().messages);
-      const packets = this.packets;
-      if (packets.length === 0) return;
-      this.packets = [];
-      for (const packet of packets) this.deliver(packet);
-    }
-  }
-
-  /** Lets all clocks run, in small steps, and everything happen that follows. */
-  wait(ms: number, stepMs = 5): void {
-    for (let passed = 0; passed < ms; passed += stepMs) {
-      for (const server of this.alive) server.wait(stepMs);
-      this.run();
-    }
-  }
-
-  /** Cuts the ways between nodes of different groups; nodes that are in no group are alone. */
-  partition(...groups: NodeId[][]): void {
-    const groupOf = (id: NodeId) => groups.findIndex((group) => group.includes(id));
-    for (const from of this.servers.keys()) {
-      for (const to of this.servers.keys()) {
-        const together = groupOf(from) >= 0 && groupOf(from) === groupOf(to);
-        if (from !== to && !together) this.cut(from, to);
-      }
-    }
-  }
-
-  /** Cuts the way of messages from `from` to `to`, not back. */
-  cut(from: NodeId, to: NodeId): void {
-    this.#cut.add(`${from}>${to}`);
-  }
-
-  heal(): void {
-    this.#cut.clear();
-  }
-
-  /** The node is gone, with what it was writing. */
-  crash(id: NodeId): void {
-    this.#dead.add(id);
-  }
-
-  /** The node is back with what was durable; a living node crashes first. */
-  restart(id: NodeId, kept = 0, keptEntries = 0): void {
-    this.#dead.delete(id);
-    this.server(id).restart(kept, keptEntries);
-  }
-
-  /**
-   * Makes `id` stand for election and lets all that follows happen. The others have not heard from a leader for
-   * long enough to vote, and not long enough to stand themselves; a leader among them finds itself alone.
-   */
-  elect(id: NodeId): TestServer {
-    for (const other of this.alive) {
-      if (other.id === id) continue;
-      if (other.view.role === "leader") other.wait(ELECTION_MAX_MS * 2);
-      else other.wait(Math.max(0, other.nextWakeMs() - 1 - other.nowMs));
-    }
-    const server = this.server(id);
-    server.waitForWake();
-    this.run();
-    assertEquals(server.view.role, "leader", `node ${id} was not elected`);
-    return server;
-  }
-
-  /** One heartbeat of a leader and all that follows. */
-  heartbeat(id: NodeId): void {
-    this.server(id).wait(HEARTBEAT_MS);
-    this.run();
-  }
-
-  /** Proposes through `leader` and lets all that follows happen. */
-  commit(leader: NodeId, token: number, text?: string): void {
-    this.server(leader).propose(token, text);
-    this.run();
-  }
 }
 
 function joined(a: Ready, b: Ready): Ready {

@@ -6,7 +6,8 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { Entry, NodeId, Outgoing, Ready } from "../../src/raft/mod.ts";
-import type { TestCluster, TestServer } from "./harness.ts";
+import type { TestCluster } from "./cluster.ts";
+import type { TestServer } from "./harness.ts";
 
 interface Committed {
   readonly entry: Entry;

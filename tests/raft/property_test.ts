@@ -1,7 +1,8 @@
 import { assert } from "@std/assert";
 import fc from "fast-check";
 import { RAFT_RULES, type Rules } from "../../src/raft/mod.ts";
-import { ELECTION_MAX_MS, seededRandom, TestCluster, type TestServer } from "./harness.ts";
+import { TestCluster } from "./cluster.ts";
+import { ELECTION_MAX_MS, seededRandom, type TestServer } from "./harness.ts";
 import { Invariants } from "./invariants.ts";
 
 /** One thing that happens; the numbers choose to whom and how much, modulo what there is. */

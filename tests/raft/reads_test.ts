@@ -1,13 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Entry, Ready } from "../../src/raft/mod.ts";
-import {
-  ELECTION_MAX_MS,
-  ELECTION_MIN_MS,
-  HEARTBEAT_MS,
-  leaderOf,
-  TestCluster,
-  TestServer,
-} from "./harness.ts";
+import { TestCluster } from "./cluster.ts";
+import { ELECTION_MAX_MS, ELECTION_MIN_MS, HEARTBEAT_MS, leaderOf, TestServer } from "./harness.ts";
 import { appendRequest, appendResponse, assertReady, logOf, sentOf, toEach } from "./messages.ts";
 
 const VOTERS = [1, 2, 3];

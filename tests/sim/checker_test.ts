@@ -4,9 +4,10 @@
  * @module
  */
 import { assertEquals, assertThrows } from "@std/assert";
-import type { Entry, PeerMessage } from "../../packraft/mod.ts";
+import { encodeMembers, type Entry, type PeerMessage } from "../../packraft/mod.ts";
 import { encodeCommand, type WriteResult } from "../../src/kv/mod.ts";
 import { type HardState, NOTHING_RECOVERED, type RaftView, type Recovered } from "../../src/raft/mod.ts";
+import { beginningOf } from "../../src/sim/beginnings.ts";
 import { Checker } from "../../src/sim/checker.ts";
 import { type InvariantName, INVARIANTS } from "../../src/sim/invariants.ts";
 import { Random } from "../../src/sim/random.ts";
@@ -53,6 +54,16 @@ function viewOf(
       durableIndex: entries.length,
     },
     progress: undefined,
+    configuration: beginningOf(3),
+    committedConfiguration: beginningOf(3),
+    part: {
+      name: "follower",
+      leader: 0,
+      heardMs: 0,
+      reads: { waiting: [], round: 0, asked: [], askedMs: 0, confirmed: [] },
+    },
+    freshMs: undefined,
+    nowMs: 0,
   };
 }
 
@@ -85,15 +96,24 @@ function acknowledgement(term: number, matchIndex: number, requestTerm = term): 
     conflictTerm: 0,
     conflictIndex: 0,
     readRound: 0,
+    hashIndex: 0,
+    stateHash: 0,
   };
 }
 
 function vote(term: number, requestTerm = term): PeerMessage {
-  return { type: "RequestVoteResponse", term, requestTerm, voteGranted: true, refusal: "none" };
+  return {
+    type: "RequestVoteResponse",
+    term,
+    requestTerm,
+    voteGranted: true,
+    refusal: "none",
+    configurationIndex: 0,
+  };
 }
 
 function candidacy(term: number): PeerMessage {
-  return { type: "RequestVoteRequest", term, lastLogIndex: 0, lastLogTerm: 0 };
+  return { type: "RequestVoteRequest", term, lastLogIndex: 0, lastLogTerm: 0, isTransfer: false };
 }
 
 function write(index: number, sequence: number): { entry: Entry; result: WriteResult } {
@@ -109,7 +129,7 @@ function write(index: number, sequence: number): { entry: Entry; result: WriteRe
 }
 
 function newChecker(): Checker {
-  return new Checker([1, 2, 3]);
+  return new Checker([1, 2, 3, 4], beginningOf(3));
 }
 
 function breaks(invariant: InvariantName, what: string, play: (checker: Checker) => void): void {
@@ -123,6 +143,65 @@ function breaks(invariant: InvariantName, what: string, play: (checker: Checker)
 function allows(what: string, play: (checker: Checker) => void): void {
   Deno.test(`the checker allows that ${what}`, () => play(newChecker()));
 }
+
+// --------------------------------------------------------------------------------------------- members
+
+/** A configuration of these voters and learners, as an entry of term 1. */
+function members(index: number, voters: readonly number[], learners: readonly number[] = []) {
+  const member = (role: "voter" | "learner") => (id: number) => (
+    { id, host: "sim", peerPort: id, clientPort: id + 100, role, admission: 0 }
+  );
+  const all = [...voters.map(member("voter")), ...learners.map(member("learner"))].sort((a, b) =>
+    a.id - b.id
+  );
+  const entry: Entry = { index, term: 1, kind: "configuration", data: encodeMembers(all) };
+  return { entry, configuration: { index, term: 1, members: all } };
+}
+
+/** Node 1 leads term 1 with these entries, all of them durable everywhere. */
+function leads(
+  checker: Checker,
+  entries: Entry[],
+  commitIndex: number,
+  configuration?: ReturnType<typeof members>["configuration"],
+): void {
+  store(checker, [1, 2, 3], 1, entries);
+  const view = viewOf(1, "leader", 1, entries, { commitIndex });
+  checker.afterStep(1, configuration === undefined ? view : { ...view, configuration });
+}
+
+breaks("one-voter-at-a-time", "two voters go with one entry", (checker) => {
+  const { entry, configuration } = members(2, [1]);
+  leads(checker, logOf(1), 1);
+  leads(checker, [...logOf(1), entry], 2, configuration);
+});
+
+allows("one voter goes with each entry", (checker) => {
+  const [first, second] = [members(2, [1, 2]), members(3, [1])];
+  leads(checker, logOf(1), 1);
+  leads(checker, [...logOf(1), first.entry], 2, first.configuration);
+  leads(checker, [...logOf(1), first.entry, second.entry], 3, second.configuration);
+});
+
+breaks("members-change-in-order", "a leader changes members while a change is not committed", (checker) => {
+  const [first, second] = [members(2, [1, 2]), members(3, [1])];
+  leads(checker, logOf(1), 1);
+  leads(checker, [...logOf(1), first.entry], 1, first.configuration);
+  leads(checker, [...logOf(1), first.entry, second.entry], 1, second.configuration);
+});
+
+breaks("members-change-in-order", "a leader changes members before it has committed anything", (checker) => {
+  const { entry, configuration } = members(2, [1, 2]);
+  leads(checker, logOf(1), 0);
+  leads(checker, [...logOf(1), entry], 0, configuration);
+});
+
+breaks("promoted-when-caught-up", "a learner becomes a voter with an empty log", (checker) => {
+  const [first, second] = [members(2, [1, 2, 3], [4]), members(3, [1, 2, 3, 4])];
+  leads(checker, logOf(1), 1);
+  leads(checker, [...logOf(1), first.entry], 2, first.configuration);
+  leads(checker, [...logOf(1), first.entry, second.entry], 2, second.configuration);
+});
 
 // ------------------------------------------------------------------------------------ leaders and votes
 
@@ -350,6 +429,8 @@ breaks("sync-before-send", "a leader sends entries in a term that is not durable
     prevLogTerm: 0,
     leaderCommit: 0,
     readRound: 0,
+    hashIndex: 0,
+    divergesAt: 0,
     entries: [],
   });
 });

@@ -109,14 +109,6 @@ Deno.test("drafty sim refuses what makes no sense, and says what would", async (
   }
 });
 
-Deno.test("drafty sim refuses a scenario that waits for a feature", async () => {
-  const waiting = SCENARIOS.find(({ awaits }) => awaits !== undefined);
-  if (waiting === undefined) return; // none waits any more
-  const { exitCode, err } = await run("sim", "--scenario", waiting.name);
-  assertEquals(exitCode, 2);
-  assertStringIncludes(err, `cannot be run yet: it awaits ${waiting.awaits}`);
-});
-
 Deno.test({
   name: writing.named("drafty sim --trace writes the run in sentences, with its hash at the end"),
   ignore: !writing.isAllowed,

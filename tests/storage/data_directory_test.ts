@@ -3,6 +3,7 @@ import { crc32 } from "../../packraft/crc32.ts";
 import type { SimDisk } from "../../src/sim/disk.ts";
 import { DataDirectory, type OpenOptions } from "../../src/storage/data_directory.ts";
 import { DataDirectoryError, IdentityError, StorageError, StorageIoError } from "../../src/storage/errors.ts";
+import { FORMAT_VERSION } from "../../src/storage/file_header.ts";
 import { FileSystemError } from "../../src/storage/file_system.ts";
 import { encodeSegmentHeader, segmentName } from "../../src/storage/segment_format.ts";
 import { snapshotName } from "../../src/storage/snapshot_format.ts";
@@ -161,7 +162,7 @@ Deno.test("DataDirectory.open() refuses a copy, which may come back as one that 
 });
 
 Deno.test("DataDirectory.open() refuses another format and says what it reads", () => {
-  for (const version of [1, 3]) {
+  for (const version of [1, FORMAT_VERSION - 1, FORMAT_VERSION + 1]) {
     const header = encodeSegmentHeader(FIRST_HEADER);
     const view = new DataView(header.buffer);
     view.setUint16(8, version);
@@ -170,7 +171,9 @@ Deno.test("DataDirectory.open() refuses another format and says what it reads", 
     assertEquals(error.exitCode, 4);
     assertMatch(
       error.message,
-      new RegExp(`format ${version}, this build reads 2\\.\\.2: use the build that wrote it`),
+      new RegExp(
+        `format ${version}, this build reads ${FORMAT_VERSION}\\.\\.${FORMAT_VERSION}: use the build that wrote it`,
+      ),
     );
   }
 });

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ByteWriter } from "../../packraft/byte_writer.ts";
 import { crc32 } from "../../packraft/crc32.ts";
-import { FILE_HEADER_BYTES, SECTOR_BYTES } from "../../src/storage/file_header.ts";
+import { FILE_HEADER_BYTES, FORMAT_VERSION, SECTOR_BYTES } from "../../src/storage/file_header.ts";
 import { RecordFormat } from "../../src/storage/log_format.ts";
 import {
   contradictionOf,
@@ -41,7 +41,7 @@ Deno.test("file headers are read as they were written", () => {
 
 Deno.test("the numbers of a segment header are where docs/data-directory.md says", () => {
   const view = new DataView(encodeSegmentHeader(SEGMENT_HEADER).buffer);
-  assertEquals([view.getUint16(8), view.getUint32(36), view.getUint32(44)], [2, 3, 9]);
+  assertEquals([view.getUint16(8), view.getUint32(36), view.getUint32(44)], [3, 3, 9]);
   assertEquals([52, 60, 68, 76, 84].map((at) => view.getUint32(at)), [12, 0, 17, 9, 1]);
   assertEquals([view.getUint32(88), view.getUint8(92)], [0xfedcba98, "test-cluster".length]);
 });
@@ -53,10 +53,10 @@ Deno.test("encodeSegmentHeader() refuses a directory id of another length", () =
 
 Deno.test("a header names a newer version only if the checksum vouches for it", () => {
   const bytes = encodeSegmentHeader(SEGMENT_HEADER);
-  bytes[9] = 3;
+  bytes[9] = FORMAT_VERSION + 1;
   assertEquals(decodeSegmentHeader(bytes).kind, "invalid");
   new DataView(bytes.buffer).setUint32(508, crc32(bytes.subarray(0, 508)));
-  assertEquals(decodeSegmentHeader(bytes), { kind: "otherVersion", version: 3 });
+  assertEquals(decodeSegmentHeader(bytes), { kind: "otherVersion", version: FORMAT_VERSION + 1 });
 });
 
 Deno.test("every flip of a bit of a header and every cut is noticed", () => {

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { leaderOf, TestCluster } from "../harness.ts";
-import { appendResponse, assertReady, logOf, noop, sentOf, termsOf } from "../messages.ts";
+import { TestCluster } from "../cluster.ts";
+import { leaderOf } from "../harness.ts";
+import { appendRequest, appendResponse, assertReady, logOf, noop, sentOf, termsOf } from "../messages.ts";
 
 const FIVE = [1, 2, 3, 4, 5];
 

@@ -1,12 +1,6 @@
 import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
-import {
-  ELECTION_MAX_MS,
-  ELECTION_MIN_MS,
-  HEARTBEAT_MS,
-  seededRandom,
-  TestCluster,
-  TestServer,
-} from "../harness.ts";
+import { TestCluster } from "../cluster.ts";
+import { ELECTION_MAX_MS, ELECTION_MIN_MS, HEARTBEAT_MS, seededRandom, TestServer } from "../harness.ts";
 import { appendRequest, assertReady, command, logOf, sentOf, voteRequest } from "../messages.ts";
 
 const VOTERS = [1, 2, 3];

@@ -1,12 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  ELECTION_MAX_MS,
-  ELECTION_MIN_MS,
-  HEARTBEAT_MS,
-  leaderOf,
-  TestCluster,
-  TestServer,
-} from "../harness.ts";
+import { TestCluster } from "../cluster.ts";
+import { ELECTION_MAX_MS, ELECTION_MIN_MS, HEARTBEAT_MS, leaderOf, TestServer } from "../harness.ts";
 import {
   appendRequest,
   appendResponse,
@@ -160,7 +154,7 @@ Deno.test("thesis §6.2 a leader that hears from no majority for an election tim
   const ready = leader.settle();
   assertEquals(leader.view.role, "follower");
   assertEquals([leader.view.currentTerm, leader.view.leader], [2, 0]);
-  assertEquals(eventsOf(ready, "role").map(({ reason }) => reason), ["heard from 2 of 5 nodes"]);
+  assertEquals(eventsOf(ready, "role").map(({ reason }) => reason), ["heard from 2 of 5 voters"]);
   assertEquals(ready.refused, [{ token: 7, reason: "leadershipLost" }]);
 });
 

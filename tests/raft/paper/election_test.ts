@@ -1,12 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import {
-  ELECTION_MAX_MS,
-  ELECTION_MIN_MS,
-  leaderOf,
-  type Packet,
-  TestCluster,
-  TestServer,
-} from "../harness.ts";
+import { type Packet, TestCluster } from "../cluster.ts";
+import { ELECTION_MAX_MS, ELECTION_MIN_MS, leaderOf, TestServer } from "../harness.ts";
 import {
   appendRequest,
   appendResponse,

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { leaderOf, TestCluster } from "../harness.ts";
+import { TestCluster } from "../cluster.ts";
+import { leaderOf } from "../harness.ts";
 import { appendResponse, logOf, sentOf, termsOf } from "../messages.ts";
 
 /** Figure 7: the log of the leader of term 8 when it comes to power. */

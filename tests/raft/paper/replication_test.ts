@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { ELECTION_MIN_MS, HEARTBEAT_MS, leaderOf, TestCluster, TestServer } from "../harness.ts";
+import { TestCluster } from "../cluster.ts";
+import { ELECTION_MIN_MS, HEARTBEAT_MS, leaderOf, TestServer } from "../harness.ts";
 import {
   appendRequest,
   appendResponse,
