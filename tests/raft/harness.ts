@@ -28,7 +28,7 @@ import {
   type Ready,
   type Recovered,
 } from "../../src/raft/mod.ts";
-import { emptyReady, isEmptyReady, preVoteResponse, voteResponse } from "./messages.ts";
+import { appendResponse, emptyReady, isEmptyReady, preVoteResponse, voteResponse } from "./messages.ts";
 
 export const HEARTBEAT_MS = 30;
 export const ELECTION_MIN_MS = 180;
@@ -282,4 +282,31 @@ export function leaderOf(
   for (const from of others) server.receiveDurably(from, voteResponse(term));
   assertEquals(server.view.role, "leader");
   return server;
+}
+
+/** The same, with the no-op committed and applied: it may change members, hand over and serve reads. */
+export function settledLeaderOf(
+  voters: readonly NodeId[],
+  term: number,
+  entries: readonly Entry[] = [],
+  options: TestOptions = {},
+): TestServer {
+  const leader = leaderOf(voters, term, entries, options);
+  for (const from of voters.slice(1)) acknowledge(leader, from);
+  assertEquals(leader.view.lastApplied, leader.view.lastLogIndex);
+  return leader;
+}
+
+/** `from` tells a leader that it has all of its log, or all up to `matchIndex`, and follows in its newest round. */
+export function acknowledge(
+  leader: TestServer,
+  from: NodeId,
+  matchIndex = leader.view.lastLogIndex,
+): Ready {
+  const { part, currentTerm } = leader.view;
+  const readRound = part.name === "leader" ? part.reads.round : 0;
+  return leader.receiveDurably(
+    from,
+    appendResponse({ term: currentTerm, matchIndex, prevLogIndex: matchIndex, readRound }),
+  );
 }

@@ -1,7 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Entry, Ready } from "../../src/raft/mod.ts";
 import { TestCluster } from "./cluster.ts";
-import { ELECTION_MAX_MS, ELECTION_MIN_MS, HEARTBEAT_MS, leaderOf, TestServer } from "./harness.ts";
+import {
+  ELECTION_MAX_MS,
+  ELECTION_MIN_MS,
+  HEARTBEAT_MS,
+  leaderOf,
+  settledLeaderOf,
+  TestServer,
+} from "./harness.ts";
 import { appendRequest, appendResponse, assertReady, logOf, sentOf, toEach } from "./messages.ts";
 
 const VOTERS = [1, 2, 3];
@@ -9,11 +16,7 @@ const FIVE = [1, 2, 3, 4, 5];
 
 /** A leader of term 2 that has committed and applied its no-op, the last entry of its log. */
 function settledLeader(voters: readonly number[], entries: readonly Entry[] = []): TestServer {
-  const leader = leaderOf(voters, 2, entries);
-  const matchIndex = leader.view.lastLogIndex;
-  for (const from of voters.slice(1)) leader.receiveDurably(from, appendResponse({ term: 2, matchIndex }));
-  assertEquals(leader.view.lastApplied, matchIndex);
-  return leader;
+  return settledLeaderOf(voters, 2, entries);
 }
 
 /** The rounds that an output asks about. */

@@ -105,7 +105,11 @@ export const TRANSFER_SCENARIOS = [
     c.elect(1);
     c.put("x", "old", { at: 1 });
     c.settle();
-    const late = c.hold((message) => message.type === "ReadIndexResponse");
+    const next = c.hold((message) => message.type === "ReadIndexResponse");
+    let round = 0;
+    const late = c.hold((message) =>
+      message.type === "ReadIndexResponse" && (round ||= message.round) === message.round
+    );
     const first = c.requests.get("x", 3, "any");
     c.advance(100);
     // Node 3 hears nothing of what is written now, but its questions are still answered.
@@ -116,6 +120,8 @@ export const TRANSFER_SCENARIOS = [
     const second = c.requests.get("x", 3, "any");
     c.advance(400); // it has asked again, for both
     late.release();
+    c.advance(20);
+    next.release();
     c.advance(20);
     c.expect("no read that came after the write is old", second.value !== "old", [first.value, second.value]);
     entries.end();
