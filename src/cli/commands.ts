@@ -142,8 +142,8 @@ get prints the bytes of the value as they are, and a line break. data shows what
 break as \\n and a backslash as \\\\. In JSON a value that is no UTF-8 text is {"hex":"ff00"}, and a key is written as by
 data.
 
-Exit codes: 0 done, 1 no such key or not handed over, 2 usage or a change that makes no sense, 3 configuration, 8 no leader
-or no answer in time.`,
+Exit codes: 0 done, 1 no such key or not handed over, 2 usage or a change that makes no sense, 3 configuration,
+8 no leader or no answer in time.`,
     examples: [
       "drafty client put colour green",
       "drafty client get colour",

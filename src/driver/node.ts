@@ -10,7 +10,7 @@ import type { ClientRequest, Member, PeerEnvelope, PeerMessage } from "../../pac
 import { crc32 as zlibCrc32 } from "node:zlib";
 import { decodeMembers, encodeMembers, encodePacket, offerNativeCrc32 } from "../../packraft/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
-import type { MemberAddress } from "../raft/mod.ts";
+import { isSameAddress, type MemberAddress, shownAddress } from "../raft/mod.ts";
 import { Store } from "../kv/mod.ts";
 import {
   Replica,
@@ -144,6 +144,7 @@ class Node implements RunningNode {
       this.#logRecovery();
       this.#replica = this.#makeReplica(store);
       this.#address = address ?? this.#replica.addressOf(options.node) ?? notAMember(options);
+      this.#logAddress();
       const { peer, client } = early ?? listeners(this.#address);
       this.#alarm = new Alarm(() => this.#wake(), now);
       this.#links = this.#makeLinks(trouble);
@@ -397,6 +398,18 @@ class Node implements RunningNode {
           `peer-link-${node} cannot send to node ${node} at ${host}:${peerPort}: ${reason} (up to ${messageCount} messages lost)`,
         ),
     });
+  }
+
+  /** The others look for a node where the log says that it is. */
+  #logAddress(): void {
+    const { node } = this.#options;
+    const known = this.#replica.addressOf(node);
+    if (known === undefined || isSameAddress(known, this.#address)) return;
+    const [here, there] = [shownAddress(this.#address), shownAddress(known)];
+    this.#log(
+      `${this.#turn} listens at ${here}, and the cluster knows it at ${there}: ` +
+        `tell the others (drafty client move ${node} ${here}), or start it with --listen ${there}`,
+    );
   }
 
   #logRecovery(): void {

@@ -22,17 +22,20 @@ export class UnknownNodeError extends Error {
 }
 
 /** Where this node listens, as far as that is known before its directory is opened. */
-export function knownAddress({ address, config, members, node }: NodeOptions): MemberAddress | undefined {
-  return address ?? config.nodes.find((member) => member.id === node) ??
+export function knownAddress(options: NodeOptions): MemberAddress | undefined {
+  const { address, config, members, node, dataDirectory } = options;
+  const known = address ?? config.nodes.find((member) => member.id === node) ??
     members?.members.find((member) => member.id === node);
+  // No directory is made for a node of which nobody knows anything.
+  if (known === undefined && new DenoFileSystem().kindOf(dataDirectory) === "nothing") notAMember(options);
+  return known;
 }
 
 export function notAMember({ node, config }: NodeOptions): never {
   const known = config.nodes.map(({ id }) => id).join(", ");
   throw new UnknownNodeError(
-    `${config.source}: there is no node ${node}, only ${known}, and its data directory does not say where it belongs; ` +
-      `to add it to a running cluster: drafty client register ${node} HOST:PEER:CLIENT, then start it with ` +
-      "--join HOST:CLIENT of another node",
+    `${config.source}: there is no node ${node}; its nodes are ${known}. To add it to a running cluster: ` +
+      `drafty client register ${node} HOST:PEER:CLIENT, then start it with --join HOST:CLIENT of another node`,
   );
 }
 

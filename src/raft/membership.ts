@@ -250,6 +250,6 @@ export function shownAddress({ host, peerPort, clientPort }: MemberAddress): str
   return `${host.includes(":") ? `[${host}]` : host}:${peerPort}:${clientPort}`;
 }
 
-function isSameAddress(a: MemberAddress, b: MemberAddress): boolean {
+export function isSameAddress(a: MemberAddress, b: MemberAddress): boolean {
   return a.host === b.host && a.peerPort === b.peerPort && a.clientPort === b.clientPort;
 }

@@ -28,5 +28,6 @@
  * @module
  */
 export * from "./types.ts";
+export { isSameAddress, shownAddress } from "./membership.ts";
 export { type Conflict, type LogEnd, RAFT_RULES, type Rules } from "./rules.ts";
 export { RaftServer, type RaftView } from "./server.ts";

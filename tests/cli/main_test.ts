@@ -29,7 +29,7 @@ const MISTAKES: readonly (readonly [args: string, exitCode: number, line: string
   [
     "client",
     2,
-    "client needs a command; give one of put, set, get, delete, data, show, putrnd, ping, snapshot, status",
+    "client needs a command; give one of put, set, get, delete, data, show, putrnd, ping, members, register, deregister, move, transfer, snapshot, status",
   ],
   ["client gte k", 2, "unknown client command gte; did you mean get?"],
   ["client get", 2, "client get takes 1 argument, not 0: drafty client get K"],
@@ -101,7 +101,8 @@ Deno.test({
     assertEquals(absent, {
       exitCode: 3,
       out: "",
-      err: `drafty: ${config}: there is no node 9; its nodes are 1, 2, 3\n`,
+      err:
+        `drafty: ${config}: there is no node 9; its nodes are 1, 2, 3. To add it to a running cluster: drafty client register 9 HOST:PEER:CLIENT, then start it with --join HOST:CLIENT of another node\n`,
     });
   },
 });

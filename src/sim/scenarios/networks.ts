@@ -79,10 +79,12 @@ export const NETWORK_SCENARIOS = [
 
   scenario("mixed-mayhem", {
     nodes: 5,
-    says: "pauses, kills and partitions at once, with clients at work",
+    says: "pauses, kills and partitions at once, while members come and go, with clients at work",
     source: "redisraft #28, #44: split brain",
+    settings: { spares: 2 },
   }, (c) => {
     c.elect();
-    c.mayhem({ pause: 20, kill: 20, partition: 20, oneWay: 10 }, 20_000);
+    const members = { addMember: 30, removeMember: 30, moveMember: 5, transfer: 10 };
+    c.mayhem({ pause: 20, kill: 20, partition: 20, oneWay: 10, ...members }, 20_000);
   }),
 ];
