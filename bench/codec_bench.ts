@@ -16,6 +16,7 @@ const APPEND_ENTRIES: Packet = {
     luid: "n1-peer-123456",
     host: "127.0.0.1",
     peerPort: 8001,
+    addressIndex: 0,
   },
   message: {
     type: "AppendEntriesRequest",

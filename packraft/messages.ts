@@ -37,6 +37,8 @@ export const PEER_ENVELOPE = record({
    */
   host: text({ max: MAX_HOST_BYTES }),
   peerPort: varintUpTo(MAX_PORT),
+  /** The index of the sender's newest configuration, which has it there; 0 if it only believes so itself. */
+  addressIndex: varint,
 });
 export type PeerEnvelope = TypeOf<typeof PEER_ENVELOPE>;
 

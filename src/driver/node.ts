@@ -314,16 +314,23 @@ class Node implements RunningNode {
     if (this.#options.serverMsgs) {
       this.#log(`${this.#turn} ${luid} tells node ${to}: ${sentenceOfPeerMessage(message)}`);
     }
-    const { host, peerPort } = this.#address;
     const { config: { clusterId }, node: from } = this.#options;
-    const envelope = { clusterId, from, to, luid, host, peerPort };
+    const envelope = { clusterId, from, to, luid, ...this.#ownAddress() };
     this.#links.send(to, encodePacket({ family: "peer", envelope, message }));
+  }
+
+  /** Where the others find this node: as its newest configuration has it, or where it listens. */
+  #ownAddress(): Omit<PeerEnvelope, "clusterId" | "from" | "to" | "luid"> {
+    const { node } = this.#options;
+    const index = this.#replica.configurationIndex;
+    const known = index === 0 ? undefined : this.#replica.addressOf(node);
+    const { host, peerPort } = known ?? this.#address;
+    return { host, peerPort, addressIndex: known === undefined ? 0 : index };
   }
 
   #tell(event: ReplicaEvent): void {
     // Commits are as many as writes: they are in the messages for those who want to see each.
     if (event.kind !== "committed") this.#log(`${this.#turn} ${sentenceOfEvent(event)}`);
-    if (event.kind === "configuration") this.#links.forgetHeard();
     if (event.kind === "removed") this.#leave(event.index);
     if (event.kind === "rejoinImpossible") queueMicrotask(() => this.#fail(this.#hopeless()));
   }
@@ -392,6 +399,7 @@ class Node implements RunningNode {
       stallMs: STALL_MS,
       maxQueuedBytes: MAX_QUEUED_BYTES_PER_PEER,
       addressOf: (node) => this.#replica.addressOf(node),
+      configurationIndex: () => this.#replica.configurationIndex,
       onLoss: (node, { host, peerPort }, reason, messageCount) =>
         trouble.say(
           `link ${node}`,

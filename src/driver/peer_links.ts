@@ -1,10 +1,10 @@
 /**
  * The links to all other nodes: where each is found, and what is on its way there.
  *
- * A node is where it said itself, in its last message, that it takes messages; before it has said anything, where the
- * configuration says. For a node that was away may know only where the leader was before it moved: were its answers sent
- * there, it would never be brought up to date. The same holds for a leader that became a member meanwhile. When the
- * members change, what was heard before is forgotten: it may be a thing of the past.
+ * A node is where the newest configuration says, of all that are known: this node's own, or that of which the other
+ * told in its last message. For a node that was away may know only where the leader was before it moved: were its answers
+ * sent there, it would never be brought up to date. The same holds for a leader that became a member meanwhile. Who is
+ * in no configuration that is known here is where it said itself.
  *
  * @module
  */
@@ -16,9 +16,17 @@ export interface PeerAddress {
   readonly peerPort: number;
 }
 
+/** What a node says of itself. */
+export interface HeardAddress extends PeerAddress {
+  /** The index of the configuration that has it there; 0 if it only believes so. */
+  readonly addressIndex: number;
+}
+
 export interface PeerLinksOptions extends Pick<PeerLinkOptions, "lingerMs" | "stallMs" | "maxQueuedBytes"> {
   /** Where a member is found, as far as is known here. */
   readonly addressOf: (node: number) => PeerAddress | undefined;
+  /** The index of the newest configuration that is known here. */
+  readonly configurationIndex: () => number;
   /** Told when messages to a node are lost, why, and at most how many. */
   readonly onLoss: (node: number, address: PeerAddress, reason: string, messageCount: number) => void;
 }
@@ -34,14 +42,14 @@ interface Linked {
 export class PeerLinks {
   readonly #options: PeerLinksOptions;
   readonly #links = new Map<number, Linked>();
-  readonly #heardAt = new Map<number, PeerAddress>();
+  readonly #heardAt = new Map<number, HeardAddress>();
 
   constructor(options: PeerLinksOptions) {
     this.#options = options;
   }
 
   /** A message of `node` came, which says that it is found there; port 0 says nothing. */
-  heard(node: number, address: PeerAddress): void {
+  heard(node: number, address: HeardAddress): void {
     if (address.peerPort === 0 || address.host === "") return;
     this.#heardAt.delete(node);
     this.#heardAt.set(node, address);
@@ -52,15 +60,16 @@ export class PeerLinks {
     }
   }
 
-  /** Members have come, gone or moved. */
-  forgetHeard(): void {
-    this.#heardAt.clear();
-  }
-
   /** Sends a frame, or drops it. */
   send(node: number, frame: Uint8Array): void {
-    const address = this.#heardAt.get(node) ?? this.#options.addressOf(node);
+    const address = this.#addressOf(node);
     if (address !== undefined) this.#linkTo(node, address).send(frame);
+  }
+
+  #addressOf(node: number): PeerAddress | undefined {
+    const heard = this.#heardAt.get(node);
+    if (heard !== undefined && heard.addressIndex > this.#options.configurationIndex()) return heard;
+    return this.#options.addressOf(node) ?? heard;
   }
 
   close(): void {

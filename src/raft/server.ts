@@ -186,6 +186,11 @@ export class RaftServer {
     return this.#clockMs + (dueMsOf(role, electionDeadlineMs) - nowMs);
   }
 
+  /** The index of the newest configuration that is known here, committed or not; 0 for that of the beginning. */
+  get configurationIndex(): number {
+    return this.#state.configurations.newest.index;
+  }
+
   /** Where a node is found, if this one has known it as a member since its log begins. */
   addressOf(node: NodeId): MemberAddress | undefined {
     return addressOf(this.#state, node);

@@ -119,6 +119,11 @@ export class Replica {
     return this.#raft.view();
   }
 
+  /** The index of the newest configuration that is known here, committed or not; 0 for that of the beginning. */
+  get configurationIndex(): number {
+    return this.#raft.configurationIndex;
+  }
+
   /** Where a node is found, as far as the log tells. */
   addressOf(node: NodeId): MemberAddress | undefined {
     return this.#raft.addressOf(node);

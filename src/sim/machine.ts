@@ -26,6 +26,7 @@ import { replicaOptions } from "./replica_options.ts";
 import { Violation } from "./violation.ts";
 import { sentenceOfStart } from "./start_sentence.ts";
 import { watchedStorage } from "./watched_storage.ts";
+import { type Place, Whereabouts } from "./whereabouts.ts";
 
 /** Where a machine's directory is, on its own disk. */
 export const DATA_PATH = "/data";
@@ -58,15 +59,13 @@ export class Machine {
   #isWorkDue = false;
   /** Too few of the others remember what this node has forgotten. */
   #isHopeless = false;
-  /** Whether it has ever had a disk. */
-  #hasStarted = false;
+  /** Whether it has ever had anything on its disk. */
+  hasDisk = false;
   /** The members that it was told of when it was to join. */
   #joined: Configuration | undefined;
   /** It has heard that it is no member any more, and ends. */
   #isRemoved = false;
-  #port: number;
-  /** Where those are found who have been heard from. */
-  readonly #heardAt = new Map<NodeId, number>();
+  readonly #whereabouts: Whereabouts;
   #wakeAtMs = Infinity;
   /** Whether the world has decided when this machine starts again. */
   isRestartDue = false;
@@ -75,7 +74,7 @@ export class Machine {
 
   constructor(id: NodeId, world: MachineWorld, random: Random, diskRandom: Random) {
     this.id = id;
-    this.#port = firstPort(id);
+    this.#whereabouts = new Whereabouts(firstPort(id));
     if (id > world.settings.nodes) this.#state = "away";
     this.#world = world;
     this.#random = random;
@@ -100,14 +99,14 @@ export class Machine {
     return this.#state === "up";
   }
 
-  /** Whether it has ever had anything on its disk. */
-  get hasDisk(): boolean {
-    return this.#hasStarted;
-  }
-
   /** Where it takes messages. */
   get port(): number {
-    return this.#port;
+    return this.#whereabouts.port;
+  }
+
+  /** Where it says that it does. */
+  get place(): Place {
+    return this.#whereabouts.placeOf(this.id, this.#replica);
   }
 
   get replica(): Replica | undefined {
@@ -131,10 +130,10 @@ export class Machine {
     } catch (error) {
       return this.#fail(error, "starting");
     }
-    this.#hasStarted = true;
+    this.hasDisk = true;
     this.#isHopeless = false;
     this.#isRemoved = false;
-    this.#heardAt.clear();
+    this.#whereabouts.forget();
     const recovered = this.#recovered(this.#directory.recovered);
     world.checker.onStart(this.id, recovered, store.digest);
     this.#state = "up";
@@ -160,7 +159,7 @@ export class Machine {
   /** Ends the process; from its next start on it is found at another port. */
   moveTo(port: number): void {
     this.kill();
-    this.#port = port;
+    this.#whereabouts.port = port;
     this.#world.tell(this.id, 11, () => `moves to port ${port}`);
   }
 
@@ -171,7 +170,7 @@ export class Machine {
     return DataDirectory.open(this.disk, DATA_PATH, identity, {
       drawId: () => new Uint8Array(16).fill(this.id),
       segmentBytes: settings.segmentBytes,
-      isNewCluster: this.#hasStarted || this.#joined !== undefined
+      isNewCluster: this.hasDisk || this.#joined !== undefined
         ? mutant?.deniesLoss ?? false
         : settings.isNewCluster,
     }, store);
@@ -236,11 +235,11 @@ export class Machine {
 
   // ------------------------------------------------------------------------------------- what arrives
 
-  /** A message of `from`, which says that it is found at `port`. */
-  receive(from: NodeId, port: number, message: PeerMessage): void {
+  /** A message of `from`, which says where it is found. */
+  receive(from: NodeId, place: Place, message: PeerMessage): void {
     if (!this.isUp) return;
     this.handle((replica) => {
-      this.#heardAt.set(from, port);
+      this.#whereabouts.heard(from, place);
       this.#answers.received(from, message);
       const { receive } = this.#hooks;
       const taken = receive === undefined ? message : receive(message, from, replica.view());
@@ -358,7 +357,7 @@ export class Machine {
     if (sent === undefined) return;
     this.#answers.sent(to, sent);
     this.#world.checker.onSend(this.id, to, sent);
-    const port = this.#heardAt.get(to) ?? this.#replica?.addressOf(to)?.peerPort;
+    const port = this.#whereabouts.portOf(to, this.#replica);
     if (port !== undefined) this.#world.send(this.id, to, port, sent, this.#departMs());
   }
 
@@ -375,7 +374,6 @@ export class Machine {
     if (event.kind === "leader") this.#world.checker.onLeader(this.id, event.term, event.leader);
     if (event.kind === "ignored") this.#answers.ignored(event.from, event.type);
     if (event.kind === "snapshotRefused") this.#answers.ignored(event.from, "InstallSnapshotRequest");
-    if (event.kind === "configuration") this.#heardAt.clear();
     if (event.kind === "removed") this.#isRemoved = true;
     if (event.kind === "rejoinImpossible") this.#isHopeless = true;
     this.#world.onEvent(this.id, event);

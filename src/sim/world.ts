@@ -336,11 +336,11 @@ export class World implements MachineWorld, ClientWorld, MembershipWorld {
     trace.mix(departMs, from * 16 + to, message.type.length, message.term);
     trace.say(departMs, () => `node ${from} to node ${to}: ${sentenceOfPeerMessage(message)}`, "message");
     const carried = this.settings.encodes ? reencoded(from, to, message) : message;
-    const fromPort = this.machine(from).port;
+    const { place } = this.machine(from);
     const deliver = () => {
       trace.mix(this.queue.nowMs, from * 16 + to, message.type.length, 1);
       // Whoever has moved gets nothing of what was sent to where it was.
-      if (this.machine(to).port === port) this.machine(to).receive(from, fromPort, carried);
+      if (this.machine(to).port === port) this.machine(to).receive(from, place, carried);
     };
     const onLost = trace.isRecording
       ? (why: "lost" | "cut") =>
@@ -422,7 +422,7 @@ function isMembershipFault(fault: Fault): fault is MembershipFault {
 
 /** The message after a way through bytes. */
 function reencoded(from: NodeId, to: NodeId, message: PeerMessage): PeerMessage {
-  const envelope = { clusterId: "sim", from, to, luid: "sim", host: "", peerPort: 0 };
+  const envelope = { clusterId: "sim", from, to, luid: "sim", host: "", peerPort: 0, addressIndex: 0 };
   const packet: Packet = { family: "peer", envelope, message };
   const reader = new PacketReader();
   reader.push(encodePacket(packet));

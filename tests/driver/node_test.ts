@@ -85,7 +85,13 @@ testOnLoopback("startNode() runs a node that keeps what it has acknowledged acro
   assertEquals(await first.ended, { exitCode: 0, reason: "stopped" });
   await fixture.start();
   const [response] = await fixture.ask(GET);
-  assertEquals(response, { type: "GetResponse", found: true, value: encoder.encode("a"), ...AGE, appliedIndex: 3 });
+  assertEquals(response, {
+    type: "GetResponse",
+    found: true,
+    value: encoder.encode("a"),
+    ...AGE,
+    appliedIndex: 3,
+  });
 });
 
 testOnLoopback(

@@ -66,6 +66,7 @@ function peerFrame(change: { clusterId?: string; from?: number; to?: number } = 
     luid: "peer-message-9",
     host: "",
     peerPort: 0,
+    addressIndex: 0,
     ...change,
   };
   return encodePacket({ family: "peer", envelope, message: VOTE });

@@ -175,6 +175,7 @@ function peerFrame(cluster: TestCluster, to: number): Uint8Array {
       luid: "peer-message-1",
       host: "127.0.0.1",
       peerPort: 8001,
+      addressIndex: 0,
     },
     message: { type: "PreVoteRequest", term: 1, lastLogIndex: 0, lastLogTerm: 0 },
   });

@@ -56,7 +56,15 @@ function found(value: Uint8Array): Packet {
   return { family: "response", envelope: { transactionId: "" }, message };
 }
 
-const PEER = { clusterId: "drafty", from: 1, to: 2, luid: "n1-1", host: "127.0.0.1", peerPort: 7001 };
+const PEER = {
+  clusterId: "drafty",
+  from: 1,
+  to: 2,
+  luid: "n1-1",
+  host: "127.0.0.1",
+  peerPort: 7001,
+  addressIndex: 0,
+};
 
 function append(entries: readonly Entry[]): Packet {
   const before = { term: 1, prevLogIndex: 0, prevLogTerm: 0, leaderCommit: 0, readRound: 0 };

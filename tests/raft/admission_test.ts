@@ -96,7 +96,6 @@ Deno.test("what the leader knew of it before counts no more: it begins with noth
   const leader = leaderWithLearner();
   leader.propose(1);
   leader.settle();
-  leader.step({ kind: "message", from: 4, message: appendRequest({ term: 1 }) });
   acknowledge(leader, 4, 1);
   assertEquals(leader.view.progress?.get(4)?.matchIndex, 1);
   const { part } = leader.view;

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import type { MemberChange, NodeId, Outgoing, PeerMessage } from "../../src/raft/mod.ts";
+import type { MemberChange, NodeId, Outgoing, PeerMessage, RaftEvent } from "../../src/raft/mod.ts";
 import { ELECTION_MAX_MS, HEARTBEAT_MS, seededRandom, type TestOptions, TestServer } from "./harness.ts";
 
 /** One message on its way. */
@@ -19,6 +19,8 @@ export class TestCluster {
   readonly servers = new Map<NodeId, TestServer>();
   /** On their way, oldest first. A test may take out, repeat or reorder what it likes. */
   packets: Packet[] = [];
+  /** What the nodes have told while all ran by itself, in order. */
+  readonly events: { readonly node: NodeId; readonly event: RaftEvent }[] = [];
   /** How many messages were delivered, by type. */
   delivered = new Map<PeerMessage["type"], number>();
   readonly #voters: readonly NodeId[];
@@ -55,6 +57,12 @@ export class TestCluster {
     return !this.#dead.has(id);
   }
 
+  /** The events of one kind that the nodes have told, by node. */
+  eventsOf<Kind extends RaftEvent["kind"]>(kind: Kind): [NodeId, Extract<RaftEvent, { kind: Kind }>][] {
+    const isOfKind = (event: RaftEvent): event is Extract<RaftEvent, { kind: Kind }> => event.kind === kind;
+    return this.events.flatMap(({ node, event }) => isOfKind(event) ? [[node, event]] : []);
+  }
+
   /** Puts the messages of an output of `from` on their way. */
   send(from: NodeId, messages: readonly Outgoing[]): void {
     for (const { to, message } of messages) this.packets.push({ from, to, message });
@@ -72,7 +80,11 @@ export class TestCluster {
   run(): void {
     for (let rounds = 0;; rounds++) {
       assert(rounds < 10_000, "the cluster does not come to rest");
-      for (const server of this.alive) this.send(server.id, server.settle().messages);
+      for (const server of this.alive) {
+        const { messages, events } = server.settle();
+        for (const event of events) this.events.push({ node: server.id, event });
+        this.send(server.id, messages);
+      }
       const packets = this.packets;
       if (packets.length === 0) return;
       this.packets = [];

@@ -1,17 +1,7 @@
 /** A server that does not remember all it promised (src/raft/rejoin.ts). */
 import { assert, assertEquals } from "@std/assert";
-import type { PeerMessage } from "../../packraft/mod.ts";
-import {
-  type DiskMemory,
-  type Entry,
-  type HardState,
-  type Memory,
-  NOTHING_RECOVERED,
-  type Persist,
-  RaftServer,
-  type Ready,
-} from "../../src/raft/mod.ts";
-import { ELECTION_MAX_MS, HEARTBEAT_MS, membersOf, TestServer } from "./harness.ts";
+import { Forgetful } from "./forgetful.ts";
+import { ELECTION_MAX_MS, membersOf, TestServer } from "./harness.ts";
 import {
   appendRequest,
   logOf,
@@ -23,67 +13,6 @@ import {
 } from "./messages.ts";
 
 const VOTERS = [1, 2, 3];
-
-/** Node 1 of `voters`, started with what its disk remembers. */
-class Forgetful {
-  readonly server: RaftServer;
-  readonly persisted: Persist[] = [];
-  nowMs = 0;
-  #last: Ready | undefined;
-
-  constructor(
-    memory: DiskMemory,
-    options: { voters?: readonly number[]; hardState?: HardState; entries?: readonly Entry[] } = {},
-  ) {
-    const { voters = VOTERS, hardState = { currentTerm: 0, votedFor: 0 }, entries = [] } = options;
-    let drawn = 0;
-    const raft = { ...new TestServer(1, voters).options, random: () => (drawn++ % 97) / 97 };
-    this.server = new RaftServer(raft, { ...NOTHING_RECOVERED, hardState, entries, memory }, 0);
-  }
-
-  get view() {
-    return this.server.view();
-  }
-
-  /** All that comes out, with everything that is to be made durable made so. */
-  take(): PeerMessage[] {
-    const messages: PeerMessage[] = [];
-    for (;;) {
-      const ready = this.server.ready();
-      this.#last = ready;
-      messages.push(...ready.messages.map(({ message }) => message));
-      if (ready.persist === undefined) return messages;
-      this.persisted.push(ready.persist);
-      this.server.step({ kind: "persisted", sequence: ready.persist.sequence });
-    }
-  }
-
-  get events() {
-    return this.#last?.events ?? [];
-  }
-
-  receive(from: number, message: PeerMessage): PeerMessage[] {
-    this.server.step({ kind: "message", from, message });
-    return this.take();
-  }
-
-  wait(ms: number): PeerMessage[] {
-    this.nowMs += ms;
-    this.server.step({ kind: "time", nowMs: this.nowMs });
-    return this.take();
-  }
-
-  /** The round that it asks in at present, waiting for the next question if need be. */
-  round(): number {
-    const asked = this.wait(HEARTBEAT_MS).find((message) => message.type === "RejoinRequest");
-    assert(asked?.type === "RejoinRequest", "it asks");
-    return asked.round;
-  }
-
-  answer(from: number, round: number, term: number, memory: Memory = "whole"): PeerMessage[] {
-    return this.receive(from, rejoinResponse({ term, round, memory }));
-  }
-}
 
 Deno.test("a node with an empty disk takes part in nothing before all others have answered", () => {
   const node = new Forgetful("new");
