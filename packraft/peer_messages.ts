@@ -102,6 +102,8 @@ export const PEER_MESSAGES = {
       nextOffset: varint,
       /** Whether all of it is durable and in use: the log equals the leader's up to lastIncludedIndex. */
       installed: bool,
+      /** The newest readRound that the sender has heard from this leader: says that it is not of an earlier life. */
+      readRound: varint,
     }),
   },
   /** "I do not know what I have promised: which term are you in?" Changes nothing. */

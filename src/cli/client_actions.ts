@@ -7,7 +7,7 @@ import { type ClusterMembers, type DraftyClient, type MemberPlace, nameOf } from
 import type { CliIo } from "./io.ts";
 import { membersTable } from "./members_table.ts";
 import { jsonOf, keyJsonOf, lineOf, sizeOf } from "./render.ts";
-import { memberPlace, nodeNumber } from "./values.ts";
+import { memberId, memberPlace } from "./values.ts";
 
 /** What a command works with. */
 export interface ActionContext {
@@ -160,7 +160,7 @@ async function register({ client, io, isJson }: ActionContext, words: readonly s
 
 async function deregister({ client, io, isJson }: ActionContext, words: readonly string[]): Promise<number> {
   const [word = ""] = words;
-  tellMembers(io, isJson, await client.deregister(nodeNumber("ID", word)));
+  tellMembers(io, isJson, await client.deregister(memberId(word)));
   return 0;
 }
 
@@ -172,13 +172,13 @@ async function move({ client, io, isJson }: ActionContext, words: readonly strin
 
 async function transfer({ client, io, isJson }: ActionContext, words: readonly string[]): Promise<number> {
   const [word] = words;
-  const { leader } = await client.transfer(word === undefined ? 0 : nodeNumber("ID", word));
+  const { leader } = await client.transfer(word === undefined ? 0 : memberId(word));
   io.out(isJson ? line({ leader }) : `node ${leader} leads\n`);
   return 0;
 }
 
 function memberOf([id = "", place = ""]: readonly string[]): [number, MemberPlace] {
-  return [nodeNumber("ID", id), memberPlace("HOST:PEER:CLIENT", place)];
+  return [memberId(id), memberPlace("HOST:PEER:CLIENT", place)];
 }
 
 function tellMembers(io: CliIo, isJson: boolean, { members }: ClusterMembers): void {

@@ -59,6 +59,15 @@ export function memberPlace(option: string, text: string): MemberPlace {
   return { host, peerPort, clientPort };
 }
 
+/** The id of a member, as an argument. */
+export function memberId(text: string): number {
+  const id = isNodeNumber(text) ? Number(text) : 0;
+  if (id >= 1 && id <= MAX_NODE_NUMBER) return id;
+  throw new UsageError(
+    `ID ${text} is not the id of a node; give a whole number from 1 to ${MAX_NODE_NUMBER}`,
+  );
+}
+
 /** The number of a node. */
 export function nodeNumber(option: string, text: string): number {
   const number = isNodeNumber(text) ? Number(text) : 0;

@@ -37,7 +37,9 @@ export function handleChangeMembers(state: ServerState, token: number, change: M
   const { members } = state.configuration;
   const problem = problemOf(members, change);
   if (problem !== undefined) return state.outbox.refuse({ token, reason: "badChange", detail: problem });
-  const notNow = whyNotNow(state, role) ?? whyTooFew(state, role, change);
+  const tooFew = whyTooFew(state, role, change);
+  if (tooFew !== undefined) return state.outbox.refuse({ token, reason: "badChange", detail: tooFew });
+  const notNow = whyNotNow(state, role);
   if (notNow !== undefined) return state.outbox.refuse({ token, reason: "notNow", detail: notNow });
   appendMembers(state, role, changed(members, change));
   state.outbox.accept({ token, index: state.log.lastIndex, term: state.currentTerm });

@@ -185,6 +185,7 @@ export function handleAppendEntriesRequest(
     becomeFollower(state, request.term, from, `node ${from} leads term ${request.term}`);
   }
   noteLeader(state, from);
+  state.heardRound = Math.max(state.heardRound, request.readRound);
 
   const ownTerm = state.log.termAt(request.prevLogIndex);
   // What a snapshot stands for is committed, and so the same in every leader's log.

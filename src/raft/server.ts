@@ -359,8 +359,10 @@ function whyStrange(state: ServerState, from: NodeId, message: PeerMessage): str
   return isItsLeader ? undefined : "it is no member, and a leader is alive";
 }
 
+/** Whether `node` is a member, was one not long ago, or is being told that it is none any more. */
 function isKnown(state: ServerState, node: NodeId): boolean {
-  return state.configurations.addressOf(node) !== undefined;
+  const { configurations, role } = state;
+  return configurations.addressOf(node) !== undefined || (role.name === "leader" && role.progress.has(node));
 }
 
 /** Whether a candidate stands because the leader asked it to. */

@@ -102,7 +102,7 @@ export function handleInstallSnapshotResponse(
     return;
   }
   const progress = state.role.progress.get(from);
-  if (progress === undefined) return;
+  if (progress === undefined || !state.rules.isOfThisLife(response.readRound, progress.sinceRound)) return;
   if (response.lastIncludedIndex > state.snapshot.index) {
     const reason = "answers a snapshot that was never sent";
     state.outbox.tell({ kind: "ignored", from, type: response.type, reason });
@@ -203,6 +203,7 @@ function respond(
       lastIncludedIndex,
       nextOffset,
       installed,
+      readRound: state.heardRound,
     },
   });
 }

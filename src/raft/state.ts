@@ -37,6 +37,8 @@ export class ServerState {
   role: Role = newFollower();
   /** The hashes of the state machine after the entries applied last. */
   readonly stateHashes = new StateHashes();
+  /** The newest round of which the leader of currentTerm has told, in this life. */
+  heardRound = 0;
   /** Who waits to hear that the node to which this one handed over leads. */
   transferTokens: number[] = [];
   /** Whether it has been told that this node is no member any more. */
@@ -114,6 +116,7 @@ export class ServerState {
   /** Sets term and vote, in memory and on their way to the disk. */
   setHardState(currentTerm: number, votedFor: NodeId): void {
     if (currentTerm === this.currentTerm && votedFor === this.votedFor) return;
+    if (currentTerm !== this.currentTerm) this.heardRound = 0; // another leader counts its own rounds
     this.currentTerm = currentTerm;
     this.votedFor = votedFor;
     this.#persistHardState();

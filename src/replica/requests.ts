@@ -17,6 +17,7 @@ import {
   notLeader,
   pagesOf,
   refusalOf,
+  rejoining,
   responseOf,
   shuttingDown,
   statusOf,
@@ -88,7 +89,7 @@ export class Requests {
         return this.#ask(luid, request);
       case "GetRequest":
       case "DataRequest":
-        if (request.mode === "stale") return this.#answerFromHere(luid, request, ageOf(this.#raft.view()));
+        if (request.mode === "stale") return this.#answerStale(luid, request);
         return this.#ask(luid, request);
       case "MembersRequest":
       case "ChangeMembersRequest":
@@ -198,6 +199,13 @@ export class Requests {
         this.#raft.step({ kind: "transfer", token, to: request.to });
         break;
     }
+  }
+
+  /** Not from a state that may have lost anything: an empty disk knows of no key. */
+  #answerStale(luid: string, request: ClientRequest): void {
+    const view = this.#raft.view();
+    if (view.role === "rejoining") return this.#answer(luid, rejoining());
+    this.#answerFromHere(luid, request, ageOf(view));
   }
 
   /** Answers from the state machine as it is. */

@@ -90,6 +90,11 @@ export function notLeader(
     : { type: "RedirectResponse", leader, host: address.host, clientPort: address.clientPort };
 }
 
+/** The node does not know what it has forgotten: others do. */
+export function rejoining(): ClientResponse {
+  return error("noLeader", "notDone", RETRY_AFTER_MS, "this node has lost a part of its past; ask another");
+}
+
 /** The write is in the log of a node that leads no more. */
 export function leadershipLost(): ClientResponse {
   return error(

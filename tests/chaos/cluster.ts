@@ -32,14 +32,14 @@ export type NodeStatus = ClientResponseOf<"StatusResponse">;
 export class TestCluster implements AsyncDisposable {
   readonly directory: string;
   readonly clusterId: string;
-  /** Where the nodes really listen. */
+  /** Where the nodes of the beginning really listen. */
   readonly config: ClusterConfig;
-  readonly nodes: readonly NodeProcess[];
   readonly links: readonly Link[];
   /** Processes that ended though nobody asked them to. Whoever uses a cluster must see that there are none. */
   readonly surprises: string[] = [];
 
   readonly #storage: TestClusterOptions["storage"];
+  #nodes: readonly NodeProcess[];
 
   /** Prepares a cluster; no node runs yet. */
   constructor(options: TestClusterOptions = {}) {
@@ -54,10 +54,9 @@ export class TestCluster implements AsyncDisposable {
     });
     this.config = parseClusterConfig(clusterToml(clusterId, addresses, storage), "cluster.toml");
     this.links = hasLinks ? linksBetween(addresses) : [];
-    this.nodes = addresses.map((address) => {
+    this.#nodes = addresses.map((address) => {
       const configPath = this.writeConfig(`node-${address.id}.toml`, this.#seenBy(address.id, addresses));
-      const args = ["--node", `${address.id}`, "--config", configPath, "--data", this.dataDirectory];
-      return new NodeProcess(address, args, (sentence) => this.surprises.push(sentence));
+      return this.#processOf(address, configPath, []);
     });
     addEventListener("unload", this.#killAllNow);
   }
@@ -74,6 +73,11 @@ export class TestCluster implements AsyncDisposable {
     }
   }
 
+  /** All that belong to it now: those of the beginning, and what was placed and taken out since. */
+  get nodes(): readonly NodeProcess[] {
+    return this.#nodes;
+  }
+
   /** Node N keeps its data in `dataDirectory/N`. */
   get dataDirectory(): string {
     return `${this.directory}/data`;
@@ -87,6 +91,37 @@ export class TestCluster implements AsyncDisposable {
     const node = this.nodes.find((node) => node.id === id);
     if (node === undefined) throw new RangeError(`there is no node ${id}`);
     return node;
+  }
+
+  /** Where nobody listens, and no node of this cluster either, should it be down. */
+  freshAddress(id: number): NodeAddress {
+    const taken = new Set(this.nodes.flatMap(({ address }) => [address.peerPort, address.clientPort]));
+    for (;;) {
+      const ports = freePorts(HOST, 2);
+      const [peerPort = 0, clientPort = 0] = ports;
+      if (!ports.some((port) => taken.has(port))) return { id, host: HOST, peerPort, clientPort };
+    }
+  }
+
+  /**
+   * A node that is started with `args` (`--join`, `--listen`), beside the others or in the place of the one with its id,
+   * which must not run. Its configuration file is the one of the beginning. It does not run yet.
+   */
+  place(address: NodeAddress, args: readonly string[]): NodeProcess {
+    const { id } = address;
+    if (this.#nodes.some((node) => node.id === id && node.isRunning)) {
+      throw new Error(`node ${id} runs; end it before another is put in its place`);
+    }
+    const configPath = this.writeConfig(`node-${id}.toml`, this.#seenBy(id, this.config.nodes));
+    const placed = this.#processOf(address, configPath, args);
+    this.#nodes = [...this.#nodes.filter((node) => node.id !== id), placed].sort((a, b) => a.id - b.id);
+    return placed;
+  }
+
+  /** It is no member any more, and has ended: nobody waits for it from now on. */
+  takeOut(id: number): void {
+    if (this.node(id).isRunning) throw new Error(`node ${id} runs; end it before it is taken out`);
+    this.#nodes = this.#nodes.filter((node) => node.id !== id);
   }
 
   link(from: number, to: number): Link {
@@ -177,6 +212,15 @@ export class TestCluster implements AsyncDisposable {
     });
   }
 
+  /** Waits until a node knows the leader and has applied what was committed when this was called. */
+  async waitUntilFollows(id: number, limitMs = SETTLE_LIMIT_MS): Promise<void> {
+    const goal = Math.max(0, ...(await this.statuses()).map(({ commitIndex }) => commitIndex));
+    await eventually(`node ${id} to follow, up to entry ${goal}`, limitMs, async () => {
+      const status = await this.status(id);
+      return status !== undefined && status.leader !== 0 && status.lastApplied >= goal;
+    });
+  }
+
   /** The last lines of all nodes, for a person who looks for what went wrong. */
   lastLines(): string {
     return this.nodes.map((node) => node.lastLines()).join("\n");
@@ -195,6 +239,19 @@ export class TestCluster implements AsyncDisposable {
     for (const node of this.nodes) void node.kill();
     Deno.removeSync(this.directory, { recursive: true });
   };
+
+  #processOf(address: NodeAddress, configPath: string, args: readonly string[]): NodeProcess {
+    const allArgs = [
+      "--node",
+      `${address.id}`,
+      "--config",
+      configPath,
+      "--data",
+      this.dataDirectory,
+      ...args,
+    ];
+    return new NodeProcess(address, allArgs, (sentence) => this.surprises.push(sentence));
+  }
 
   /** The addresses in the configuration of node `id`: its own is real, those of its peers are its links'. */
   #seenBy(id: number, addresses: readonly NodeAddress[]): NodeAddress[] {

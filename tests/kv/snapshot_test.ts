@@ -1,7 +1,7 @@
 /** Snapshots of the store: what goes in comes out, whatever happens meanwhile. */
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { type Configuration, PackraftError } from "../../packraft/mod.ts";
+import { type Configuration, encodeMembers, type Entry, PackraftError } from "../../packraft/mod.ts";
 import { type Command, Sessions, Store } from "../../src/kv/mod.ts";
 import { MAX_PAGE_BYTES, type RestorableState } from "../../src/storage/durable_storage.ts";
 import { bytes, entryOf, put, remove } from "./commands.ts";
@@ -108,6 +108,26 @@ Deno.test("an empty store has a snapshot, and no pages are an empty store", () =
   assertEquals(stateOf(full), stateOf(store));
 });
 
+Deno.test("a snapshot has the members as of its last entry, whatever comes while it is taken", () => {
+  const membersEntry = (index: number, id: number): Entry => {
+    const members = MEMBERS.members.map((member) => ({ ...member, id }));
+    return { index, term: 2, kind: "configuration", data: encodeMembers(members) };
+  };
+  const store = new Store();
+  store.begin(MEMBERS);
+  store.apply(membersEntry(1, 5));
+  const snapshot = store.snapshotPages();
+  store.apply(membersEntry(2, 6));
+  const copy = restored(snapshot);
+  assertEquals([copy.configuration?.index, copy.configuration?.term, copy.configuration?.members[0]?.id], [
+    1,
+    2,
+    5,
+  ]);
+  copy.apply(membersEntry(2, 6));
+  assertEquals([copy.configuration, copy.digest], [store.configuration, store.digest]);
+});
+
 Deno.test("pages are short enough, whatever the sizes of keys and values", () => {
   const store: Store & RestorableState = new Store();
   const key = (i: number) => `${i}`.padStart(1_024, "k");
@@ -162,8 +182,9 @@ Deno.test("pages that are no snapshot of a store are refused", () => {
     return new Uint8Array([page[0] ?? 0, 0, 0, 0, 2, ...body, ...body]);
   };
   const twoSessions = head.slice();
-  // The head page of so small a store: kind, version, lastApplied, two digests of some bytes, then the counts.
-  twoSessions[twoSessions.length - 3] = 2;
+  // The head page of so small a store ends with one byte each: sessions, pairs, and a configuration without members.
+  assertEquals([...twoSessions.slice(-5)], [1, 2, 0, 0, 0]);
+  twoSessions[twoSessions.length - 5] = 2;
   const sameSequence = sessions.slice();
   sameSequence[sameSequence.length - 3] = 1;
   const [firstPair, secondPair] = [pairs.subarray(header, header + 4), pairs.subarray(header + 4)];

@@ -1,5 +1,6 @@
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { decodeMembers, encodeMembers, type Entry, type Member } from "../../packraft/mod.ts";
 import { Store } from "../../src/kv/mod.ts";
 import type { Command } from "../../src/kv/mod.ts";
 import { bytes, entryOf, put, remove } from "./commands.ts";
@@ -117,4 +118,43 @@ Deno.test("approximateBytes is the sum of the keys and values that are there", (
   store.apply(entryOf(4, remove(1, 4, "bb")));
   store.apply(entryOf(5, remove(1, 5, "none")));
   assertEquals(store.approximateBytes, 6);
+});
+
+// ------------------------------------------------------------------------------------------ members
+
+function membersEntry(index: number, ...ids: number[]): Entry {
+  const members = ids.map((id): Member => (
+    { id, host: `host${id}`, peerPort: 8_000 + id, clientPort: 9_000 + id, role: "voter", admission: 0 }
+  ));
+  return { index, term: 3, kind: "configuration", data: encodeMembers(members) };
+}
+
+Deno.test("the members are a part of the state: as they were at the beginning, then as the last entry has them", () => {
+  const store = new Store();
+  assertEquals(store.configuration, undefined);
+  const beginning = { index: 0, term: 0, members: decodeMembers(membersEntry(1, 1, 2).data) };
+  store.begin(beginning);
+  store.apply(entryOf(1, put(1, 1, "a", "x")));
+  assertEquals(store.configuration, beginning);
+  assertEquals(store.apply(membersEntry(2, 1, 2, 3)), undefined);
+  assertEquals([store.configuration?.index, store.configuration?.term], [2, 3]);
+  assertEquals(store.configuration?.members.map(({ id }) => id), [1, 2, 3]);
+  assertEquals([shown(store), store.lastApplied], [["a=x"], 2]);
+});
+
+Deno.test("digest differs when the members differ, or when they changed at another entry", () => {
+  const after = (...entries: Entry[]) => {
+    const store = new Store();
+    for (const entry of entries) store.apply(entry);
+    return store.digest;
+  };
+  const noop: Entry = { index: 1, term: 3, kind: "noop", data: new Uint8Array() };
+  const digests = [
+    after(membersEntry(1, 1, 2), { ...noop, index: 2 }),
+    after(membersEntry(1, 1, 3), { ...noop, index: 2 }),
+    after(noop, membersEntry(2, 1, 2)),
+    after(noop, { ...noop, index: 2 }),
+  ];
+  assertEquals(new Set(digests).size, 4);
+  assertEquals(after(membersEntry(1, 1, 2), { ...noop, index: 2 }), digests[0]);
 });

@@ -196,6 +196,7 @@ Deno.test("nor does what it answered to a piece of a snapshot", () => {
     lastIncludedIndex: 2,
     nextOffset: 0,
     installed: true,
+    readRound: 0,
   });
   assertEquals(leader.view.progress?.get(3)?.matchIndex, 0, "it is of an earlier life");
 });

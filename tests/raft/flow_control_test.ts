@@ -307,3 +307,55 @@ Deno.test("a delayed acknowledgement takes nothing back", () => {
   leader.receiveDurably(2, appendResponse({ term: 1, matchIndex: 2, prevLogIndex: 1 }));
   assertEquals([progressOf(leader).matchIndex, progressOf(leader).nextIndex], [5, 6]);
 });
+
+/** Proposes `count` commands of 30 B, each in an output of its own; returns how many went to node 2. */
+function sendThirtyBytes(leader: TestServer, count: number): number {
+  let sent = 0;
+  for (let token = 0; token < count; token++) {
+    leader.step({ kind: "propose", proposals: [{ token, data: new Uint8Array(30) }] });
+    sent += toNode2(leader.settle()).length;
+  }
+  return sent;
+}
+
+Deno.test("the window bounds the bytes that are unanswered, by no more than the request that fills it", () => {
+  const leader = leaderInPipeline({ maxInflightBytes: 100 });
+  assertEquals([sendThirtyBytes(leader, 10), progressOf(leader).inflightBytes], [4, 120]);
+  // What came meanwhile travels together when there is room; an answer to a later request counts for those before.
+  const some = leader.receiveDurably(2, appendResponse({ term: 1, matchIndex: 3, prevLogIndex: 1 }));
+  assertEquals([toNode2(some), progressOf(leader).inflightBytes], [[[5, 6]], 240]);
+  const more = leader.receiveDurably(2, appendResponse({ term: 1, matchIndex: 11, prevLogIndex: 5 }));
+  assertEquals([toNode2(more), progressOf(leader).inflightBytes], [[], 0]);
+  assertEquals(sendThirtyBytes(leader, 1), 1);
+});
+
+Deno.test("an entry that is larger than the whole window is sent alone, and the next one when it is answered", () => {
+  const leader = leaderInPipeline({ maxInflightBytes: 100, maxAppendBytes: 50 });
+  const proposals = [500, 1, 500].map((size, token) => ({ token, data: new Uint8Array(size) }));
+  leader.step({ kind: "propose", proposals });
+  assertEquals(toNode2(leader.settle()), [[1, 1]]);
+  const next = leader.receiveDurably(2, appendResponse({ term: 1, matchIndex: 2, prevLogIndex: 1 }));
+  assertEquals(toNode2(next), [[2, 1], [3, 1]]);
+});
+
+Deno.test("going back to probing forgets the bytes that were on their way", () => {
+  const leader = leaderInPipeline({ maxInflightBytes: 100 });
+  sendThirtyBytes(leader, 10);
+  const refusal = appendResponse({ term: 1, success: false, prevLogIndex: 3, conflictIndex: 2 });
+  assertEquals(toNode2(leader.receiveDurably(2, refusal)), [[1, 10]]);
+  assertEquals([progressOf(leader).mode, progressOf(leader).inflightBytes], ["probe", 0]);
+});
+
+Deno.test("each follower has a window of its own: a slow one costs the others nothing", () => {
+  const leader = leaderInPipeline({ maxInflightBytes: 100 });
+  leader.receiveDurably(3, appendResponse({ term: 1, matchIndex: 1 }));
+  let [toTwo, toThree] = [0, 0];
+  for (let token = 0; token < 20; token++) {
+    leader.step({ kind: "propose", proposals: [{ token, data: new Uint8Array(30) }] });
+    const ready = leader.settle();
+    toTwo += toNode2(ready).length;
+    toThree += sentOf(ready, "AppendEntriesRequest").filter(({ to }) => to === 3).length;
+    leader.receiveDurably(2, appendResponse({ term: 1, matchIndex: token + 2, prevLogIndex: token + 1 }));
+  }
+  assertEquals([toTwo, toThree, leader.view.commitIndex], [20, 4, 21]);
+});

@@ -268,7 +268,7 @@ Deno.test("a follower sees what was committed before the read came, wherever it 
   assertEquals([third.reads, third.view.lastApplied], [[70], 2]);
 });
 
-Deno.test("a learner serves reads too, and a leader answers it as any other", () => {
+Deno.test("a learner serves reads too, and a leader answers it like all others", () => {
   const configuration = membersOf(VOTERS, [4]);
   const learner = new TestServer(4, VOTERS, { configuration });
   learner.receiveDurably(1, appendRequest({ term: 2, entries: [noop(1, 2)], leaderCommit: 1 }));

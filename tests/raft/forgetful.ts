@@ -12,9 +12,10 @@ import {
   type HardState,
   type Memory,
   NOTHING_RECOVERED,
+  type Outgoing,
   type Persist,
+  type RaftEvent,
   RaftServer,
-  type Ready,
 } from "../../src/raft/mod.ts";
 import { HEARTBEAT_MS, membersOf, TestServer } from "./harness.ts";
 import { rejoinResponse } from "./messages.ts";
@@ -31,7 +32,9 @@ export class Forgetful {
   readonly server: RaftServer;
   readonly persisted: Persist[] = [];
   nowMs = 0;
-  #last: Ready | undefined;
+  /** What came out last, with everything that followed at once. */
+  events: RaftEvent[] = [];
+  sent: Outgoing[] = [];
 
   constructor(
     memory: DiskMemory,
@@ -53,19 +56,16 @@ export class Forgetful {
 
   /** All that comes out, with everything that is to be made durable made so. */
   take(): PeerMessage[] {
-    const messages: PeerMessage[] = [];
+    this.events = [];
+    this.sent = [];
     for (;;) {
-      const ready = this.server.ready();
-      this.#last = ready;
-      messages.push(...ready.messages.map(({ message }) => message));
-      if (ready.persist === undefined) return messages;
-      this.persisted.push(ready.persist);
-      this.server.step({ kind: "persisted", sequence: ready.persist.sequence });
+      const { messages, events, persist } = this.server.ready();
+      this.sent.push(...messages);
+      this.events.push(...events);
+      if (persist === undefined) return this.sent.map(({ message }) => message);
+      this.persisted.push(persist);
+      this.server.step({ kind: "persisted", sequence: persist.sequence });
     }
-  }
-
-  get events() {
-    return this.#last?.events ?? [];
   }
 
   receive(from: number, message: PeerMessage): PeerMessage[] {
@@ -84,6 +84,12 @@ export class Forgetful {
     const asked = this.wait(HEARTBEAT_MS).find((message) => message.type === "RejoinRequest");
     assert(asked?.type === "RejoinRequest", "it asks");
     return asked.round;
+  }
+
+  /** Whom it asks when it asks next. */
+  asks(): number[] {
+    this.wait(HEARTBEAT_MS);
+    return this.sent.filter(({ message }) => message.type === "RejoinRequest").map(({ to }) => to).sort();
   }
 
   answer(

@@ -19,7 +19,6 @@ import {
   type MemberChange,
   type NodeId,
   NOTHING_RECOVERED,
-  type Outgoing,
   type PeerMessage,
   type Persist,
   type RaftOptions,

@@ -120,11 +120,13 @@ export class Invariants {
         continue;
       }
       this.#committed.push({ entry, inTerm: view.currentTerm });
-      const servers = [...this.#cluster.servers.values()];
-      const holders = servers.filter((server) => server.disk.entries[entry.index - 1] === entry);
+      const voters = view.configuration.members.filter(({ role }) => role === "voter").map(({ id }) => id);
+      const holders = voters.filter((voter) =>
+        this.#cluster.server(voter).disk.entries[entry.index - 1] === entry
+      );
       assert(
-        holders.length > servers.length / 2,
-        `node ${id} commits ${entry.index}, which is durable on ${holders.length} of ${servers.length}`,
+        holders.length > voters.length / 2,
+        `node ${id} commits ${entry.index}, which is durable on ${holders.length} of ${voters.length}`,
       );
     }
   }

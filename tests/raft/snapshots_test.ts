@@ -48,6 +48,7 @@ function installResponse(fields: Partial<Omit<InstallSnapshotResponse, "type">>)
     lastIncludedIndex: 4,
     nextOffset: 0,
     installed: false,
+    readRound: 0,
     ...fields,
   };
 }

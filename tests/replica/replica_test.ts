@@ -1,78 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import type { ClientResponse, PeerMessage } from "../../packraft/mod.ts";
-import { Store } from "../../src/kv/mod.ts";
-import { Replica } from "../../src/replica/mod.ts";
-import { forgetfulStorage } from "./memory_storage.ts";
-import { acknowledgement, appendRequest, raftOptionsOf, votesFor } from "./options.ts";
+import type { ClientResponse } from "../../packraft/mod.ts";
+import { Fixture } from "./fixture.ts";
+import { appendRequest } from "./options.ts";
 
 const encoder = new TextEncoder();
-
-/** A replica whose surroundings write down what it does, in order. */
-class Fixture {
-  readonly did: string[] = [];
-  readonly sent: { to: number; message: PeerMessage }[] = [];
-  readonly answers = new Map<string, ClientResponse[]>();
-  readonly replica: Replica;
-  diskFails = false;
-
-  constructor(voters: readonly number[], maxPendingRequests = 10) {
-    const storage = forgetfulStorage({
-      append: (persist) => this.did.push(`append ${persist.entries.map((entry) => entry.index).join(",")}`),
-      sync: () => {
-        if (this.diskFails) throw new Error("EIO");
-        this.did.push("sync");
-      },
-    });
-    this.replica = new Replica(
-      {
-        raft: raftOptionsOf(voters),
-        storage,
-        store: new Store(),
-        maxPendingRequests,
-        snapshotAfterBytes: 1_000_000,
-        snapshotChunkBytes: 1_000,
-      },
-      {
-        send: (to, message) => {
-          this.sent.push({ to, message });
-          this.did.push(`send ${message.type} to ${to}`);
-        },
-        answer: (luid, responses) => {
-          this.answers.set(luid, [...responses]);
-          this.did.push(`answer ${luid}`);
-        },
-        tell: () => {},
-      },
-      0,
-    );
-  }
-
-  /** Makes it the leader of a cluster of three, with node 2's help. */
-  lead(): void {
-    this.replica.advance(200);
-    this.replica.flush();
-    for (const vote of votesFor(1)) {
-      this.replica.receive(2, vote);
-      this.replica.flush();
-    }
-    this.did.length = 0;
-  }
-
-  acknowledge(matchIndex: number, readRound = 0): void {
-    this.replica.receive(2, acknowledgement(1, matchIndex, { readRound }));
-    this.replica.flush();
-  }
-
-  put(luid: string, sequence: number, value = "v"): void {
-    const session = { clientId: new Uint8Array(16), sequence, answeredUpTo: 0 };
-    this.replica.request(luid, {
-      type: "PutRequest",
-      ...session,
-      key: encoder.encode("k"),
-      value: encoder.encode(value),
-    });
-  }
-}
 
 Deno.test("a put is sent to the followers, then written, then synced, and answered only when a majority has it", () => {
   const fixture = new Fixture([1, 2, 3]);
@@ -134,7 +65,7 @@ Deno.test("a get sees what was committed before it, after a round to the followe
   fixture.replica.request("r2", { type: "GetRequest", key: encoder.encode("k"), mode: "leader" });
   fixture.replica.flush();
   assertEquals(fixture.answers.has("r2"), false);
-  fixture.acknowledge(2, 1);
+  fixture.acknowledge(2);
   assertEquals(fixture.answers.get("r2"), [{
     type: "GetResponse",
     found: true,

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/assert";
 import { crc32 } from "../../packraft/crc32.ts";
+import type { Entry } from "../../src/raft/types.ts";
 import type { SimDisk } from "../../src/sim/disk.ts";
 import { DataDirectory, type OpenOptions } from "../../src/storage/data_directory.ts";
 import { DataDirectoryError, IdentityError, StorageError, StorageIoError } from "../../src/storage/errors.ts";
@@ -75,6 +76,17 @@ Deno.test("DataDirectory.open() makes a directory, and opens it again with what 
     memory: "whole",
   });
   assertEquals([second.report.created, second.report.sealed, second.report.segments], [false, true, 1]);
+});
+
+Deno.test("entries of every kind come back as they were written", () => {
+  const disk = makeDisk();
+  const entries: Entry[] = (["noop", "command", "configuration"] as const).map((kind, at) => (
+    { index: at + 1, term: 2, kind, data: new Uint8Array(at * 100).fill(at) }
+  ));
+  const { storage } = open(disk);
+  appendAndSync(storage, persist({ currentTerm: 2, votedFor: 1 }, ...entries));
+  storage.close();
+  assertEquals(open(disk).storage.recovered.entries, entries);
 });
 
 Deno.test("the memory of a directory that promised nothing is new, until the operator vouches for it", () => {

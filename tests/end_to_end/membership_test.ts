@@ -1,0 +1,314 @@
+/**
+ * Real nodes that come, go, move and are replaced, while clients write.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { SteadyWriters } from "../../bench/transfer.ts";
+import type { DraftyClient } from "../../src/client/mod.ts";
+import type { NodeAddress } from "../../src/config/mod.ts";
+import { type TestCluster, withCluster } from "../chaos/cluster.ts";
+import { type ProcessEnd, runDrafty } from "../chaos/node_process.ts";
+import { testOnProcesses } from "../chaos/registration.ts";
+import { eventually, sleep } from "../chaos/waiting.ts";
+import { assertAllAgree } from "./agreement.ts";
+
+const WRITERS = 4;
+/** The time that clients may be without a leader, on a machine that is busy with other things. */
+const FAILOVER_GAP_MS = 2_000;
+/** To end a test that will not succeed. */
+const LIMIT_MS = 20_000;
+const PARTITION_MS = 2_000;
+const EXIT_IDENTITY = 7;
+const decoder = new TextDecoder();
+
+testOnProcesses("3 members become 5 and 3 again under load: no write fails or waits for long", async () => {
+  await withCluster({}, async (cluster) => {
+    using operator = cluster.client();
+    await using writers = new SteadyWriters(cluster, WRITERS);
+    for (const id of [4, 5]) await join(cluster, operator, id);
+    assertEquals(await membersOf(cluster), { 1: "voter", 2: "voter", 3: "voter", 4: "voter", 5: "voter" });
+    // The leader goes, and another of those of the beginning.
+    const leader = await cluster.waitForLeader();
+    const other = [1, 2, 3].find((id) => id !== leader) ?? 0;
+    assertEquals(await remove(cluster, operator, leader), EXIT_IDENTITY);
+    assertEquals(await remove(cluster, operator, other), EXIT_IDENTITY);
+    const stayed = cluster.nodes.map(({ id }) => id);
+    assertEquals(await membersOf(cluster), Object.fromEntries(stayed.map((id) => [id, "voter"])));
+    await assertNoWriteSuffered(cluster, writers);
+    // They bear the loss of one, as three do.
+    await cluster.node(await cluster.waitForLeader()).kill();
+    await operator.put("after", "all");
+    await cluster.startAll();
+    await assertAllAgree(cluster, writers.acknowledged);
+  });
+});
+
+testOnProcesses("a node whose disk was replaced takes part again, and has everything", async () => {
+  await withCluster({}, async (cluster) => {
+    await using writers = new SteadyWriters(cluster, WRITERS);
+    const id = await someFollower(cluster);
+    await cluster.node(id).kill();
+    wipe(cluster, id);
+    await cluster.node(id).start();
+    await cluster.waitUntilFollows(id);
+    await assertNoWriteSuffered(cluster, writers);
+    // It is needed now, for the majority and for what it has.
+    const lost = [1, 2, 3].find((other) => other !== id) ?? 0;
+    await cluster.node(lost).kill();
+    using client = cluster.client();
+    await client.put("after", "all");
+    await cluster.node(lost).start();
+    await assertAllAgree(cluster, writers.acknowledged);
+  });
+});
+
+testOnProcesses(
+  "a node whose disk was replaced while another is down waits; registered again, it takes part",
+  async () => {
+    await withCluster({ nodeCount: 5 }, async (cluster) => {
+      using operator = cluster.client();
+      await using writers = new SteadyWriters(cluster, WRITERS);
+      const leader = await cluster.waitForLeader();
+      const [id = 0, down = 0] = [1, 2, 3, 4, 5].filter((node) => node !== leader);
+      const node = cluster.node(id);
+      await cluster.node(down).kill();
+      await node.kill();
+      wipe(cluster, id);
+      await node.start();
+      await sleep(1_000);
+      assertEquals((await cluster.status(id))?.role, "rejoining");
+      const code = await deregister(cluster, operator, id);
+      assertEquals(code, EXIT_IDENTITY);
+      await operator.register(id, node.address);
+      wipe(cluster, id);
+      await cluster.place(node.address, ["--join", clientAddressOf(cluster, leader)]).start();
+      await untilVoter(cluster, operator, id);
+      await cluster.waitUntilFollows(id);
+      await assertNoWriteSuffered(cluster, writers);
+      // Three of five run without it: with one less it is needed.
+      const lost = cluster.nodes.find((other) => ![id, down, leader].includes(other.id));
+      await lost?.kill();
+      await operator.put("after", "all");
+      await cluster.startAll();
+      await assertAllAgree(cluster, writers.acknowledged);
+    });
+  },
+);
+
+testOnProcesses(
+  "a follower, and a leader, that are started elsewhere and moved are found there",
+  async () => {
+    await withCluster({}, async (cluster) => {
+      await using writers = new SteadyWriters(cluster, WRITERS);
+      const leader = await cluster.waitForLeader();
+      const follower = await someFollower(cluster);
+      for (const id of [follower, leader]) {
+        await cluster.node(id).terminate();
+        const address = cluster.freshAddress(id);
+        const [here, before] = [placeOf(address), placeOf(cluster.node(id).address)];
+        await cluster.place(address, ["--listen", here]).start();
+        await eventually(
+          `node ${id} to say where the cluster looks for it`,
+          LIMIT_MS,
+          () =>
+            cluster.node(id).countLogged(
+              new RegExp(`listens at ${here}, and the cluster knows it at ${before}`),
+            ) > 0,
+        );
+        const { code, output } = await drafty(cluster, "move", `${id}`, here);
+        assertEquals(code, 0, output);
+        assertMatch(output, new RegExp(`${address.peerPort}.*${address.clientPort}`));
+        await cluster.waitUntilFollows(id);
+      }
+      // It leads at its new address, and is followed there.
+      using operator = cluster.client();
+      assertEquals(await operator.transfer(leader), { leader });
+      await cluster.waitUntilFollows(follower);
+      await assertNoWriteSuffered(cluster, writers);
+      // From now on the log says where they are; a start without --listen would go by the file.
+      await cluster.killAll();
+      await cluster.startAll();
+      await assertAllAgree(cluster, writers.acknowledged);
+    });
+  },
+);
+
+for (
+  const [how, hasLinks, cut, heal] of [
+    [
+      "paused",
+      false,
+      (cluster: TestCluster, id: number) => cluster.node(id).pause(),
+      (cluster: TestCluster, id: number) => cluster.node(id).resume(),
+    ],
+    [
+      "cut off",
+      true,
+      (cluster: TestCluster, id: number) => linksOf(cluster, id).forEach((link) => link.set({ kind: "cut" })),
+      (cluster: TestCluster, id: number) => linksOf(cluster, id).forEach((link) => link.open()),
+    ],
+  ] as const
+) {
+  testOnProcesses(
+    `a follower that was ${how} for ${PARTITION_MS} ms causes no election when it returns`,
+    async () => {
+      await withCluster({ hasLinks }, async (cluster) => {
+        await using writers = new SteadyWriters(cluster, WRITERS);
+        const leader = await cluster.waitForLeader();
+        const id = await someFollower(cluster);
+        await cluster.waitUntilFollows(id);
+        const before = await cluster.statuses();
+        cut(cluster, id);
+        await sleep(PARTITION_MS);
+        heal(cluster, id);
+        await cluster.waitUntilFollows(id);
+        await sleep(500);
+        const after = await cluster.statuses();
+        const whoLeads = (statuses: typeof after) =>
+          statuses.map(({ node, term, leader }) => ({ node, term, leader }));
+        assertEquals(whoLeads(after), whoLeads(before));
+        assertEquals(await cluster.leader(), leader);
+        await assertNoWriteSuffered(cluster, writers);
+        await assertAllAgree(cluster, writers.acknowledged);
+      });
+    },
+  );
+}
+
+testOnProcesses(
+  "--join works before and after registering, and a removed node says so at its start",
+  async () => {
+    await withCluster({}, async (cluster) => {
+      using operator = cluster.client();
+      await operator.put("key", "value");
+      const leader = await cluster.waitForLeader();
+      const early = cluster.place(cluster.freshAddress(4), ["--join", clientAddressOf(cluster, leader)]);
+      const started = early.start();
+      const waits =
+        /^node 4 is not a member yet \(the members are 1, 2, 3\).*client --server .* register 4 HOST:PEER:CLIENT$/;
+      await eventually("node 4 to say that it waits", LIMIT_MS, () => early.countLogged(waits) > 0);
+      const registered = await drafty(cluster, "register", "4", placeOf(early.address));
+      assertEquals(registered.code, 0, registered.output);
+      assertMatch(registered.output, /node 4 is a learner now/);
+      await started;
+      await untilVoter(cluster, operator, 4);
+      // The second one later, and through a follower.
+      await operator.register(
+        5,
+        cluster.place(cluster.freshAddress(5), [
+          "--join",
+          clientAddressOf(cluster, await someFollower(cluster)),
+        ]).address,
+      );
+      await cluster.node(5).start();
+      await untilVoter(cluster, operator, 5);
+      // One is removed while it runs, the other while it does not.
+      await cluster.node(5).kill();
+      assertEquals((await drafty(cluster, "deregister", "5")).code, 0);
+      assertEquals(await deregister(cluster, operator, 4), EXIT_IDENTITY);
+      for (const id of [4, 5]) {
+        const end = await restarted(cluster, id);
+        console.log(id, end);
+        cluster.takeOut(id);
+      }
+      await assertAllAgree(cluster, []);
+    });
+  },
+);
+
+// ------------------------------------------------------------------------------------------ the steps
+
+/** Registers a node, starts it, and waits until it votes. */
+async function join(cluster: TestCluster, operator: DraftyClient, id: number): Promise<void> {
+  const through = cluster.nodes[0]?.id ?? 0;
+  const node = cluster.place(cluster.freshAddress(id), ["--join", clientAddressOf(cluster, through)]);
+  await operator.register(id, node.address);
+  await node.start();
+  await untilVoter(cluster, operator, id);
+}
+
+/** Removes a member that runs, for good. Resolves to its exit code. */
+async function remove(cluster: TestCluster, operator: DraftyClient, id: number): Promise<number> {
+  const code = await deregister(cluster, operator, id);
+  cluster.takeOut(id);
+  return code;
+}
+
+async function deregister(cluster: TestCluster, operator: DraftyClient, id: number): Promise<number> {
+  const node = cluster.node(id);
+  const code = node.ended();
+  await operator.deregister(id);
+  await eventually(`node ${id} to end`, LIMIT_MS, () => !node.isRunning);
+  assertEquals(
+    node.countLogged(new RegExp(`^drafty: .*node ${id} was removed from the cluster by entry`)),
+    1,
+  );
+  return await code;
+}
+
+async function untilVoter(cluster: TestCluster, operator: DraftyClient, id: number): Promise<void> {
+  await eventually(`node ${id} to become a voter`, LIMIT_MS, async () => {
+    if (!cluster.node(id).isRunning) throw new Error(`node ${id} does not run`);
+    return (await operator.members()).members.find((member) => member.id === id)?.role === "voter";
+  });
+}
+
+/** Starts a node that is to end by itself. */
+async function restarted(cluster: TestCluster, id: number): Promise<ProcessEnd> {
+  const args = ["--node", `${id}`, "--config", `${cluster.directory}/node-${id}.toml`];
+  return await runDrafty([...args, "--data", cluster.dataDirectory], LIMIT_MS);
+}
+
+/** `drafty client COMMAND`, of a node that runs. */
+async function drafty(cluster: TestCluster, ...words: string[]): Promise<ProcessEnd> {
+  const running = cluster.nodes.find(({ isRunning }) => isRunning);
+  assert(running !== undefined);
+  return await runDrafty(["client", ...words, "--server", clientAddressOf(cluster, running.id)]);
+}
+
+/** The roles of the members, as the command tells programs. */
+async function membersOf(cluster: TestCluster): Promise<Record<string, string>> {
+  const { code, output } = await drafty(cluster, "members", "--json");
+  assertEquals(code, 0, output);
+  const line = output.split("\n").find((line) => line.startsWith("[")) ?? "";
+  const members: { readonly id: number; readonly role: string }[] = JSON.parse(line);
+  return Object.fromEntries(members.map(({ id, role }) => [id, role]));
+}
+
+/** A node that is not the leader. */
+async function someFollower(cluster: TestCluster): Promise<number> {
+  const leader = await cluster.waitForLeader();
+  return cluster.nodes.find(({ id }) => id !== leader)?.id ?? 0;
+}
+
+/** The longest wait is printed. Ends with what was acknowledged last under each key. */
+async function assertNoWriteSuffered(cluster: TestCluster, writers: SteadyWriters): Promise<void> {
+  await sleep(300); // what is still to be disturbed by the last step
+  await writers.stop();
+  const slowestMs = writers.slowestMs();
+  console.log(`${writers.acknowledged.length} writes, the slowest ${Math.round(slowestMs)} ms`);
+  assertEquals(writers.failures, []);
+  assertLess(slowestMs, FAILOVER_GAP_MS);
+  using client = cluster.client();
+  const pairs = await client.data();
+  const stored = new Map(pairs.map(({ key, value }) => [decoder.decode(key), decoder.decode(value)]));
+  for (const [key, value] of writers.lastValues()) assertEquals(stored.get(key), value, key);
+}
+
+function linksOf(cluster: TestCluster, id: number): TestCluster["links"] {
+  return cluster.links.filter(({ from, to }) => from === id || to === id);
+}
+
+function wipe(cluster: TestCluster, id: number): void {
+  Deno.removeSync(`${cluster.dataDirectory}/${id}`, { recursive: true });
+}
+
+function clientAddressOf(cluster: TestCluster, id: number): string {
+  const { host, clientPort } = cluster.node(id).address;
+  return `${host}:${clientPort}`;
+}
+
+function placeOf({ host, peerPort, clientPort }: NodeAddress): string {
+  return `${host}:${peerPort}:${clientPort}`;
+}
