@@ -5,6 +5,7 @@
  */
 import {
   CLIENT_ID_BYTES,
+  MAX_CLUSTER_ID_BYTES,
   MAX_ERROR_TEXT_BYTES,
   MAX_HOST_BYTES,
   MAX_MEMBERS,
@@ -144,7 +145,17 @@ export const CLIENT_RESPONSES = {
   /** `node` has a snapshot that stands for all entries up to `index`. */
   SnapshotResponse: { number: 0x88, schema: record({ node: varint, index: varint, totalBytes: varint }) },
   /** The members as of the entry at `index`. */
-  MembersResponse: { number: 0x89, schema: record({ index: varint, leader: varint, members: MEMBERS }) },
+  MembersResponse: {
+    number: 0x89,
+    schema: record({
+      index: varint,
+      leader: varint,
+      members: MEMBERS,
+      /** The term of that entry, and the cluster that this node belongs to. */
+      term: varint,
+      clusterId: text({ max: MAX_CLUSTER_ID_BYTES }),
+    }),
+  },
   /** `leader` leads now. */
   TransferResponse: { number: 0x8a, schema: record({ leader: varint }) },
   /** What a node knows, and why it does what it does. */

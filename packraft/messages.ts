@@ -37,7 +37,7 @@ export const PEER_ENVELOPE = record({
    */
   host: text({ max: MAX_HOST_BYTES }),
   peerPort: varintUpTo(MAX_PORT),
-  /** The index of the sender's newest configuration, which has it there; 0 if it only believes so itself. */
+  /** The index of the newest configuration that the sender knows to be committed, and that has it there; 0 if none. */
   addressIndex: varint,
 });
 export type PeerEnvelope = TypeOf<typeof PEER_ENVELOPE>;

@@ -54,6 +54,8 @@ export const CLIENT_ACTIONS: Readonly<Record<string, ClientAction>> = {
 export const CLIENT_ACTION_NAMES: readonly string[] = [...Object.keys(CLIENT_ACTIONS), "status"];
 
 const EXIT_NO_SUCH_KEY = 1;
+/** Another node leads than the one that was to. */
+const EXIT_NOT_HANDED_OVER = 1;
 const CONSONANTS = "bcdfghjklmnprstvwz";
 const VOWELS = "aeiou";
 const encoder = new TextEncoder();
@@ -172,9 +174,10 @@ async function move({ client, io, isJson }: ActionContext, words: readonly strin
 
 async function transfer({ client, io, isJson }: ActionContext, words: readonly string[]): Promise<number> {
   const [word] = words;
-  const { leader } = await client.transfer(word === undefined ? 0 : memberId(word));
+  const to = word === undefined ? 0 : memberId(word);
+  const { leader } = await client.transfer(to);
   io.out(isJson ? line({ leader }) : `node ${leader} leads\n`);
-  return 0;
+  return to === 0 || leader === to ? 0 : EXIT_NOT_HANDED_OVER;
 }
 
 function memberOf([id = "", place = ""]: readonly string[]): [number, MemberPlace] {

@@ -30,20 +30,22 @@ export async function runNode(given: Arguments, io: CliIo): Promise<number> {
   const dataDirectory = `${given.values.get("data") ?? config.storageDirectory}/${node}`;
   const join = given.values.get("join");
   const listen = given.values.get("listen");
-  const members = join === undefined ? undefined : await membersToJoin(node, serverAddress("join", join), io);
+  const address = listen === undefined ? {} : { address: memberPlace("--listen", listen) };
+  const members = join === undefined
+    ? undefined
+    : await membersToJoin(node, config.clusterId, serverAddress("join", join), io);
 
   const running = await startNode({
     config,
     node,
     dataDirectory,
-    ...(listen === undefined ? {} : { address: memberPlace("--listen", listen) }),
+    ...address,
     ...(members === undefined ? {} : { members }),
     serverMsgs: given.flags.has("server-msgs"),
     clientMsgs: given.flags.has("client-msgs"),
     isNewCluster: given.flags.has("new-cluster"),
     isRejoining: given.flags.has("rejoin"),
   });
-  const { address } = running;
   const stop = () => {
     // A second signal then ends the process at once.
     for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, stop);
@@ -52,8 +54,8 @@ export async function runNode(given: Arguments, io: CliIo): Promise<number> {
   for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, stop);
   io.out(
     `node ${node} of cluster "${config.clusterId}" (${config.source}): ` +
-      `peers ${shownAddress(address.host, address.peerPort)}, ` +
-      `clients ${shownAddress(address.host, address.clientPort)}, data ${dataDirectory}\n`,
+      `peers ${shownAddress(running.address.host, running.address.peerPort)}, ` +
+      `clients ${shownAddress(running.address.host, running.address.clientPort)}, data ${dataDirectory}\n`,
   );
   const { exitCode, reason } = await running.ended;
   if (exitCode !== 0) io.err(`drafty: node ${node} ends: ${reason}\n`);

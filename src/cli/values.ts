@@ -51,7 +51,10 @@ export function memberPlace(option: string, text: string): MemberPlace {
   const host = bracketed ?? plain;
   const [peerPort, clientPort] = [Number(peer), Number(client)];
   const arePorts = [peerPort, clientPort].every((port) => port >= 1 && port <= 65_535);
-  if (host === undefined || !arePorts || peerPort === clientPort) {
+  const isHost = bracketed === undefined
+    ? /^[A-Za-z0-9._-]{1,255}$/.test(host ?? "")
+    : /^[0-9A-Fa-f:.%]{2,64}$/.test(bracketed);
+  if (host === undefined || !isHost || !arePorts || peerPort === clientPort) {
     throw new UsageError(
       `${option} ${text} is not where a node is found; give a host and two ports, such as 127.0.0.1:8004:9004`,
     );

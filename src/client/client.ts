@@ -50,7 +50,7 @@ export type ClusterMember = Member;
 export type MemberPlace = Pick<Member, "host" | "peerPort" | "clientPort">;
 
 /** The members of a cluster, since the entry at `index`. */
-export type ClusterMembers = Pick<ClientResponseOf<"MembersResponse">, "index" | "leader" | "members">;
+export type ClusterMembers = Omit<ClientResponseOf<"MembersResponse">, "type">;
 
 /** What a node has, without asking anyone. */
 export interface StaleRead {

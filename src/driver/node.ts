@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { ClientRequest, Member, PeerEnvelope, PeerMessage } from "../../packraft/mod.ts";
+import type { ClientRequest, Configuration, PeerEnvelope, PeerMessage } from "../../packraft/mod.ts";
 import { crc32 as zlibCrc32 } from "node:zlib";
 import { decodeMembers, encodeMembers, encodePacket, offerNativeCrc32 } from "../../packraft/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
@@ -21,13 +21,13 @@ import {
   sentenceOfResponse,
 } from "../replica/mod.ts";
 import type { DataDirectory } from "../storage/data_directory.ts";
-import { CorruptLogError, DataDirectoryError, describeDamage } from "../storage/errors.ts";
+import { describeDamage } from "../storage/errors.ts";
 import { Alarm } from "./alarm.ts";
 import { ClientListener } from "./client_listener.ts";
 import { listenOn } from "./listen.ts";
 import { lineLog, type Log, TroubleLog } from "./log_sink.ts";
 import { LuidSource } from "./luids.ts";
-import { beginningOf, endOf, knownAddress, notAMember, openDirectory } from "./node_start.ts";
+import { beginningOf, endOf, hopeless, knownAddress, notAMember, openDirectory } from "./node_start.ts";
 import { PeerLinks } from "./peer_links.ts";
 import { PeerListener } from "./peer_listener.ts";
 import { closeQuietly } from "./sockets.ts";
@@ -59,7 +59,7 @@ export interface NodeOptions {
   /** Where this node listens; by default where the configuration file has it, else where the cluster knows it. */
   readonly address?: MemberAddress;
   /** The members, as a running cluster has told; by default those of the configuration file. */
-  readonly members?: { readonly index: number; readonly members: readonly Member[] };
+  readonly members?: Configuration;
   /** Whether each message between nodes, or of a client, is logged as a sentence. */
   readonly serverMsgs?: boolean;
   readonly clientMsgs?: boolean;
@@ -117,7 +117,7 @@ class Node implements RunningNode {
   #workTimer: ReturnType<typeof setTimeout> | undefined;
   #workTookMs = 0;
   #leaveTimer: ReturnType<typeof setTimeout> | undefined;
-  #isStopping = false;
+  #handedOver: Promise<void> | undefined;
   #hasEnded = false;
 
   constructor(options: NodeOptions) {
@@ -177,10 +177,8 @@ class Node implements RunningNode {
   }
 
   async stop(): Promise<void> {
-    if (!this.#isStopping) {
-      this.#isStopping = true;
-      await this.#handOver();
-    }
+    this.#handedOver ??= this.#handOver();
+    await this.#handedOver;
     await this.#stopWith({ exitCode: 0, reason: "stopped" });
   }
 
@@ -203,6 +201,13 @@ class Node implements RunningNode {
     const timer = setTimeout(resolve, HAND_OVER_MS);
     this.#takeIn(() => this.#replica.handOver(() => resolve()));
     return promise.finally(() => clearTimeout(timer));
+  }
+
+  /** It was registered again before it had gone. */
+  #maybeStay({ members }: Configuration): void {
+    if (!members.some(({ id }) => id === this.#options.node)) return;
+    clearTimeout(this.#leaveTimer);
+    this.#leaveTimer = undefined;
   }
 
   /** It is no member any more. What it has to tell the others, that this is so, may leave first. */
@@ -321,33 +326,26 @@ class Node implements RunningNode {
 
   /** Where the others find this node: as its newest configuration has it, or where it listens. */
   #ownAddress(): Omit<PeerEnvelope, "clusterId" | "from" | "to" | "luid"> {
-    const { node } = this.#options;
-    const index = this.#replica.configurationIndex;
-    const known = index === 0 ? undefined : this.#replica.addressOf(node);
+    const known = this.#replica.committedAddress;
     const { host, peerPort } = known ?? this.#address;
-    return { host, peerPort, addressIndex: known === undefined ? 0 : index };
+    return {
+      host,
+      peerPort,
+      addressIndex: known === undefined ? 0 : this.#replica.committedConfigurationIndex,
+    };
   }
 
   #tell(event: ReplicaEvent): void {
     // Commits are as many as writes: they are in the messages for those who want to see each.
     if (event.kind !== "committed") this.#log(`${this.#turn} ${sentenceOfEvent(event)}`);
+    if (event.kind === "configuration") this.#maybeStay(event.configuration);
     if (event.kind === "removed") this.#leave(event.index);
-    if (event.kind === "rejoinImpossible") queueMicrotask(() => this.#fail(this.#hopeless()));
+    if (event.kind === "rejoinImpossible") {
+      queueMicrotask(() => this.#fail(hopeless(this.#options, this.#directory.report.damage)));
+    }
   }
 
   // ----------------------------------------------------------------------------------- how it is made
-
-  /** Why this node cannot find its way back, and what a person can do. */
-  #hopeless(): Error {
-    const { node, dataDirectory } = this.#options;
-    const { damage } = this.#directory.report;
-    if (damage !== undefined) return new CorruptLogError(damage, dataDirectory, node);
-    return new DataDirectoryError(
-      `data directory ${dataDirectory} does not hold what node ${node} once promised, and too few of the other nodes ` +
-        "remember enough to tell: start the others with their own directories, or, if this cluster is new, each of " +
-        "them with --new-cluster",
-    );
-  }
 
   #makeReplica(store: Store): Replica {
     const { config, node, clientMsgs } = this.#options;
@@ -365,6 +363,7 @@ class Node implements RunningNode {
           maxInflightBytes: MAX_INFLIGHT_BYTES,
           random: Math.random,
         },
+        clusterId: config.clusterId,
         storage: this.#directory,
         store,
         maxPendingRequests: MAX_PENDING_REQUESTS,
@@ -399,7 +398,7 @@ class Node implements RunningNode {
       stallMs: STALL_MS,
       maxQueuedBytes: MAX_QUEUED_BYTES_PER_PEER,
       addressOf: (node) => this.#replica.addressOf(node),
-      configurationIndex: () => this.#replica.configurationIndex,
+      committedIndex: () => this.#replica.committedConfigurationIndex,
       onLoss: (node, { host, peerPort }, reason, messageCount) =>
         trouble.say(
           `link ${node}`,

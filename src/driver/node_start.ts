@@ -8,7 +8,7 @@ import type { Store } from "../kv/mod.ts";
 import type { MemberAddress } from "../raft/mod.ts";
 import { DivergedError, MembersError } from "../replica/mod.ts";
 import { DataDirectory } from "../storage/data_directory.ts";
-import { StorageError } from "../storage/errors.ts";
+import { CorruptLogError, type Damage, DataDirectoryError, StorageError } from "../storage/errors.ts";
 import { DenoFileSystem } from "./deno_file_system.ts";
 import type { NodeEnd, NodeOptions } from "./node.ts";
 
@@ -41,7 +41,7 @@ export function notAMember({ node, config }: NodeOptions): never {
 
 /** The members to begin with: what a running cluster has told, or else the configuration file's. */
 export function beginningOf({ config, members }: NodeOptions): Configuration {
-  if (members !== undefined) return { index: members.index, term: 0, members: members.members };
+  if (members !== undefined) return members;
   const beginning = config.nodes.map(({ id, host, peerPort, clientPort }) => (
     { id, host, peerPort, clientPort, role: "voter", admission: 0 } as const
   ));
@@ -66,4 +66,14 @@ export function endOf(error: unknown): NodeEnd {
   }
   const reason = error instanceof Error ? error.message : String(error);
   return { exitCode: EXIT_INTERNAL, reason: `internal error, please report it: ${reason}` };
+}
+
+/** Why a node cannot find its way back, and what a person can do. */
+export function hopeless({ node, dataDirectory }: NodeOptions, damage: Damage | undefined): Error {
+  if (damage !== undefined) return new CorruptLogError(damage, dataDirectory, node);
+  return new DataDirectoryError(
+    `data directory ${dataDirectory} does not hold what node ${node} once promised, and too few of the other nodes ` +
+      "remember enough to tell: start the others with their own directories, or, if this cluster is new, each of " +
+      "them with --new-cluster",
+  );
 }

@@ -1,8 +1,8 @@
 /**
  * The links to all other nodes: where each is found, and what is on its way there.
  *
- * A node is where the newest configuration says, of all that are known: this node's own, or that of which the other
- * told in its last message. For a node that was away may know only where the leader was before it moved: were its answers
+ * A node is where the newest configuration says: this node's own, or that of which the other told in its last message,
+ * if it knows a newer one to be committed. For a node that was away may know only where the leader was before it moved: were its answers
  * sent there, it would never be brought up to date. The same holds for a leader that became a member meanwhile. Who is
  * in no configuration that is known here is where it said itself.
  *
@@ -18,15 +18,15 @@ export interface PeerAddress {
 
 /** What a node says of itself. */
 export interface HeardAddress extends PeerAddress {
-  /** The index of the configuration that has it there; 0 if it only believes so. */
+  /** The index of the newest configuration that it knows to be committed, and that has it there; 0 if none does. */
   readonly addressIndex: number;
 }
 
 export interface PeerLinksOptions extends Pick<PeerLinkOptions, "lingerMs" | "stallMs" | "maxQueuedBytes"> {
   /** Where a member is found, as far as is known here. */
   readonly addressOf: (node: number) => PeerAddress | undefined;
-  /** The index of the newest configuration that is known here. */
-  readonly configurationIndex: () => number;
+  /** The index of the newest configuration that is known here to be committed: such ones are in one order everywhere. */
+  readonly committedIndex: () => number;
   /** Told when messages to a node are lost, why, and at most how many. */
   readonly onLoss: (node: number, address: PeerAddress, reason: string, messageCount: number) => void;
 }
@@ -55,7 +55,7 @@ export class PeerLinks {
     this.#heardAt.set(node, address);
     if (this.#heardAt.size <= MAX_HEARD) return;
     for (const oldest of this.#heardAt.keys()) {
-      this.#heardAt.delete(oldest);
+      this.#forget(oldest);
       break;
     }
   }
@@ -66,9 +66,17 @@ export class PeerLinks {
     if (address !== undefined) this.#linkTo(node, address).send(frame);
   }
 
+  /** A stranger's link goes with what it has said; a member keeps its own. */
+  #forget(node: number): void {
+    this.#heardAt.delete(node);
+    if (this.#options.addressOf(node) !== undefined) return;
+    this.#links.get(node)?.link.close();
+    this.#links.delete(node);
+  }
+
   #addressOf(node: number): PeerAddress | undefined {
     const heard = this.#heardAt.get(node);
-    if (heard !== undefined && heard.addressIndex > this.#options.configurationIndex()) return heard;
+    if (heard !== undefined && heard.addressIndex > this.#options.committedIndex()) return heard;
     return this.#options.addressOf(node) ?? heard;
   }
 

@@ -52,7 +52,9 @@ export function compareStates(
   compared.unanswered = 0;
   if (own !== stateHash) {
     if (compared.differsAt === 0 || hashIndex < compared.differsAt) compared.differsAt = hashIndex;
-  } else if (compared.differsAt === 0 || hashIndex < compared.differsAt) {
+  } else {
+    // Equal where it differed: the follower has ended, and has come back with the state that it should have.
+    if (hashIndex >= compared.differsAt) Object.assign(compared, { differsAt: 0, divergesAt: 0 });
     compared.agreesUpTo = Math.max(compared.agreesUpTo, hashIndex);
   }
   if (compared.differsAt === 0) return;

@@ -21,10 +21,29 @@ import type { NodeId, VoteRefusal } from "./types.ts";
 /** Stands for election when the timeout has passed without a leader. */
 export function maybeStartElection(state: ServerState): void {
   if (state.nowMs < state.electionDeadlineMs) return;
-  if (!state.isVoter || !mayVote(state)) return state.resetElectionTimer();
+  if (!mayStand(state)) return giveUpLeader(state);
   if (state.rules.asksBeforeStanding()) becomePreCandidate(state, "election timeout");
   else becomeCandidate(state, "election timeout");
   maybeWin(state);
+}
+
+/**
+ * Voters stand. So does a server that is no member by its newest configuration, as long as it does not know that to be
+ * committed: it may be the only one that has this entry and could win with it (thesis, 4.2.2); it does not count its
+ * own vote. If it cannot, it hears that it was removed.
+ */
+function mayStand(state: ServerState): boolean {
+  if (!mayVote(state) || state.isRemoved) return false;
+  return state.isVoter || memberOf(state.configurations.newest, state.id) === undefined;
+}
+
+/** A server that may not stand has no leader any more either: its clients have to ask elsewhere. */
+function giveUpLeader(state: ServerState): void {
+  const hasLeader = state.role.name === "follower" && state.role.leader !== 0;
+  if (hasLeader) {
+    becomeFollower(state, state.currentTerm, 0, "has not heard from its leader, and may not stand");
+  }
+  state.resetElectionTimer();
 }
 
 /** Whether this server has a leader that it has just heard from, or is one. */
@@ -114,7 +133,9 @@ function takeVote(
   }
   role.refused.set(from, refusal);
   // Not if it is the voter that has not heard yet of a configuration with this server in it.
-  const isNews = configurationIndex > state.configurations.newest.index;
+  const { newest } = state.configurations;
+  const isNews = configurationIndex > newest.index ||
+    (configurationIndex === newest.index && memberOf(newest, state.id) === undefined);
   if (refusal !== "removed" || !isNews) return;
   noteRemoved(state, configurationIndex);
   becomeFollower(

@@ -34,13 +34,12 @@ export function handleChangeMembers(state: ServerState, token: number, change: M
   const { role } = state;
   if (role.name !== "leader") return state.outbox.refuse({ token, reason: "notLeader" });
   if (role.transfer !== undefined) return state.outbox.refuse({ token, reason: "handingOver" });
-  const { members } = state.configuration;
-  const problem = problemOf(members, change);
-  if (problem !== undefined) return state.outbox.refuse({ token, reason: "badChange", detail: problem });
-  const tooFew = whyTooFew(state, role, change);
-  if (tooFew !== undefined) return state.outbox.refuse({ token, reason: "badChange", detail: tooFew });
+  // First: what is not committed may be rolled back, and nobody is to be refused for good because of it.
   const notNow = whyNotNow(state, role);
   if (notNow !== undefined) return state.outbox.refuse({ token, reason: "notNow", detail: notNow });
+  const { members } = state.configuration;
+  const problem = problemOf(members, change) ?? whyTooFew(state, role, change);
+  if (problem !== undefined) return state.outbox.refuse({ token, reason: "badChange", detail: problem });
   appendMembers(state, role, changed(members, change));
   state.outbox.accept({ token, index: state.log.lastIndex, term: state.currentTerm });
 }
@@ -230,6 +229,8 @@ export function maybeLeave(state: ServerState): void {
 export function maybeNoteRemoved(state: ServerState, leaderCommit: number): void {
   const { newest } = state.configurations;
   if (state.commitIndex < leaderCommit || newest.index > state.commitIndex) return;
+  // A new leader may not know yet of all that is committed: it does when an entry of its term is.
+  if (state.log.termAt(leaderCommit) !== state.currentTerm) return;
   if (memberOf(newest, state.id) === undefined) noteRemoved(state, newest.index);
 }
 

@@ -61,12 +61,12 @@ export function becomeRejoining(state: ServerState, memory: "lost" | "new"): voi
     others: [state.configurations.newest],
     heard: new Set(),
     unsound: [],
+    beganMs: state.nowMs,
     askDueMs: state.nowMs,
     told: "",
   }, memory === "new" ? "its disk is empty" : "its disk does not hold all that it promised");
   if (state.role.name !== "rejoining") return;
   beginRound(state, state.role, []);
-  maybeRejoin(state, state.role); // alone there is nobody to ask
 }
 
 /** Whether this server's vote, its own candidacy included, rests on all that it ever acknowledged. */
@@ -85,6 +85,7 @@ export function askAgain(state: ServerState): void {
   const silent = asked.filter((node) => !answers.has(node));
   if (silent.length > 0) tellOnce(state, state.role, { kind: "rejoinAsks", memory, silent });
   ask(state, state.role, [...new Set([...asked, ...state.role.heard])]);
+  maybeRejoin(state, state.role); // alone there is nobody whose answer would do
 }
 
 /**
@@ -163,7 +164,14 @@ function maybeRejoin(state: ServerState, role: Rejoining): void {
   // Who remembers everything and is in term 0 has never promised anything.
   const isBlank = ({ memory, term }: { memory: Memory; term: number }) =>
     memory === "new" || (memory === "whole" && term === 0);
-  if (role.memory === "new" && given.every(isBlank)) return rejoin(state, 0, "all nodes are new");
+  if (role.memory === "new" && given.every(isBlank)) {
+    // Whoever began alone may have members by now, who speak to it before this time is over.
+    const isAlone = asked.length === 0;
+    if (
+      isAlone && (role.heard.size > 0 || state.nowMs - role.beganMs < state.options.electionTimeoutMs.max)
+    ) return;
+    return rejoin(state, 0, "all nodes are new");
+  }
 
   const unsound = given.filter(({ memory }) => memory !== "whole").map(({ node }) => node);
   if (unsound.some((node) => !role.unsound.includes(node))) {
@@ -177,7 +185,12 @@ function maybeRejoin(state: ServerState, role: Rejoining): void {
     const forgetful = voters.filter((voter) => !sound.includes(voter));
     return forgetful.length < state.rules.quorum(voters.length);
   };
-  if (!inPlay.every(isEnough)) {
+  // And somewhere a majority that remembers everything must be able to elect a leader: this server cannot help yet.
+  const canElect = (one: Configuration) => {
+    const voters = votersOf(one);
+    return voters.filter((voter) => sound.includes(voter)).length >= state.rules.quorum(voters.length);
+  };
+  if (!inPlay.every(isEnough) || !(inPlay.some(canElect) || asked.length === 0)) {
     // Not asked again at once: it takes others, or a person, to make a difference.
     const returning = given.filter(({ memory }) => memory === "returning").map(({ node }) => node);
     tellOnce(

@@ -203,7 +203,8 @@ export function handleAppendEntriesRequest(
   advanceCommit(state, state.rules.followerCommitIndex(request.leaderCommit, matchIndex));
   maybeNoteRemoved(state, request.leaderCommit);
   noteDivergence(state, request.divergesAt);
-  noteFresh(state, request.leaderCommit);
+  // A new leader may not know yet of all that is committed: it does when an entry of its term is.
+  if (state.log.termAt(request.leaderCommit) === request.term) noteFresh(state, request.leaderCommit);
   const acknowledgement = {
     type: "AppendEntriesResponse",
     term: state.currentTerm,

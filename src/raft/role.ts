@@ -109,6 +109,7 @@ export interface Rejoining {
   readonly heard: Set<NodeId>;
   /** Who had no whole memory in the round before. */
   unsound: readonly NodeId[];
+  readonly beganMs: number;
   askDueMs: number;
   /** What was told last of how it goes. */
   told: string;

@@ -186,9 +186,15 @@ export class RaftServer {
     return this.#clockMs + (dueMsOf(role, electionDeadlineMs) - nowMs);
   }
 
-  /** The index of the newest configuration that is known here, committed or not; 0 for that of the beginning. */
-  get configurationIndex(): number {
-    return this.#state.configurations.newest.index;
+  /** The index of the newest configuration that is known here to be committed; 0 for that of the beginning. */
+  get committedConfigurationIndex(): number {
+    return this.#state.committedConfiguration.index;
+  }
+
+  /** Where that configuration has this server; undefined if it is none of its members, or that of the beginning. */
+  get committedAddress(): MemberAddress | undefined {
+    const { committedConfiguration, id } = this.#state;
+    return committedConfiguration.index === 0 ? undefined : memberOf(committedConfiguration, id);
   }
 
   /** Where a node is found, if this one has known it as a member since its log begins. */
@@ -216,7 +222,9 @@ export class RaftServer {
       committedConfiguration: state.committedConfiguration,
       progress: role.name === "leader" ? role.progress : undefined,
       part: role,
-      freshMs: role.name === "leader" ? state.nowMs : state.freshMs,
+      freshMs: role.name === "leader" && state.commitIndex >= role.termStartIndex
+        ? state.nowMs
+        : state.freshMs,
       nowMs: state.nowMs,
     };
   }

@@ -150,7 +150,9 @@ export class ServerState {
   appendEntry(entry: Entry): void {
     this.log.append(entry);
     this.outbox.persistEntry(entry);
-    if (this.configurations.append(entry)) this.#tellConfiguration(`entry ${entry.index}`);
+    if (!this.configurations.append(entry)) return;
+    if (memberOf(this.configurations.newest, this.id) !== undefined) this.isRemoved = false;
+    this.#tellConfiguration(`entry ${entry.index}`);
   }
 
   /** Removes all entries after `after`, which a leader has contradicted. */

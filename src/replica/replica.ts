@@ -43,6 +43,8 @@ export interface ReplicaOptions {
   /** `configuration` is that of the beginning, or a later one that is known to be committed. */
   readonly raft: RaftOptions;
   readonly storage: DurableStorage;
+  /** What a node that wants to join is told, to be sure that it is the right one. */
+  readonly clusterId: string;
   /** As the storage has restored it. */
   readonly store: Store;
   /** The most requests that may be under way; more are refused as `busy`. */
@@ -104,6 +106,7 @@ export class Replica {
     this.#requests = new Requests({
       raft: this.#raft,
       store,
+      clusterId: options.clusterId,
       maxPending: options.maxPendingRequests,
       isDiskFull: () => this.#batches.isFull,
       requestSnapshot: (luid) => this.#snapshots.request(luid, this.#nowMs),
@@ -119,9 +122,14 @@ export class Replica {
     return this.#raft.view();
   }
 
-  /** The index of the newest configuration that is known here, committed or not; 0 for that of the beginning. */
-  get configurationIndex(): number {
-    return this.#raft.configurationIndex;
+  /** The index of the newest configuration that is known here to be committed; 0 for that of the beginning. */
+  get committedConfigurationIndex(): number {
+    return this.#raft.committedConfigurationIndex;
+  }
+
+  /** Where that configuration has this node; undefined if it is none of its members, or that of the beginning. */
+  get committedAddress(): MemberAddress | undefined {
+    return this.#raft.committedAddress;
   }
 
   /** Where a node is found, as far as the log tells. */

@@ -27,6 +27,7 @@ import { WaitingWrites } from "./waiting_writes.ts";
 export interface RequestsOptions {
   readonly raft: RaftServer;
   readonly store: Store;
+  readonly clusterId: string;
   /** The most that may be under way; more are refused as `busy`. */
   readonly maxPending: number;
   readonly isDiskFull: () => boolean;
@@ -226,8 +227,8 @@ export class Requests {
   }
 
   #members(): ClientResponse {
-    const { committedConfiguration: { index, members }, leader } = this.#raft.view();
-    return { type: "MembersResponse", index, leader, members };
+    const { committedConfiguration, leader } = this.#raft.view();
+    return { type: "MembersResponse", leader, clusterId: this.#options.clusterId, ...committedConfiguration };
   }
 
   #explanation(): ClientResponse {

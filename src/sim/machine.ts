@@ -106,7 +106,7 @@ export class Machine {
 
   /** Where it says that it does. */
   get place(): Place {
-    return this.#whereabouts.placeOf(this.id, this.#replica);
+    return this.#whereabouts.placeOf(this.#replica);
   }
 
   get replica(): Replica | undefined {

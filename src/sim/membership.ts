@@ -107,7 +107,7 @@ export class Membership {
       if (outcome === "unknown") return machine.join(undefined);
       if (outcome.type !== "MembersResponse") return;
       this.#world.forgive(node);
-      machine.join({ index: outcome.index, term: 0, members: outcome.members });
+      machine.join(outcome);
     });
   }
 

@@ -37,6 +37,7 @@ export function replicaOptions(
       random,
       ...(mutant?.rules === undefined ? {} : { rules: { ...RAFT_RULES, ...mutant.rules } }),
     },
+    clusterId: "sim",
     storage,
     store,
     maxPendingRequests: MAX_PENDING_REQUESTS,

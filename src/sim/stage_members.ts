@@ -35,7 +35,7 @@ export class StageMembers {
       throw new Violation("expectation", `node ${node} was not registered`);
     }
     this.#world.forgive(node);
-    machine.join({ index: answer.index, term: 0, members: answer.members });
+    machine.join(answer);
   }
 
   remove(node: NodeId): void {

@@ -21,17 +21,18 @@ export class Whereabouts {
     this.port = port;
   }
 
-  /** Where `node`, this machine, says that it is. */
-  placeOf(node: NodeId, replica: Replica | undefined): Place {
-    const index = replica?.configurationIndex ?? 0;
-    const known = index === 0 ? undefined : replica?.addressOf(node)?.peerPort;
-    return known === undefined ? { port: this.port, index: 0 } : { port: known, index };
+  /** Where this machine says that it is. */
+  placeOf(replica: Replica | undefined): Place {
+    const known = replica?.committedAddress;
+    return known === undefined
+      ? { port: this.port, index: 0 }
+      : { port: known.peerPort, index: replica?.committedConfigurationIndex ?? 0 };
   }
 
   /** Where another node is looked for. */
   portOf(node: NodeId, replica: Replica | undefined): number | undefined {
     const heard = this.#heardAt.get(node);
-    if (heard !== undefined && heard.index > (replica?.configurationIndex ?? 0)) return heard.port;
+    if (heard !== undefined && heard.index > (replica?.committedConfigurationIndex ?? 0)) return heard.port;
     return replica?.addressOf(node)?.peerPort ?? heard?.port;
   }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { SteadyWriters } from "../../bench/transfer.ts";
 import type { DraftyClient } from "../../src/client/mod.ts";
 import type { NodeAddress } from "../../src/config/mod.ts";
@@ -20,6 +20,7 @@ const FAILOVER_GAP_MS = 2_000;
 const LIMIT_MS = 20_000;
 const PARTITION_MS = 2_000;
 const EXIT_IDENTITY = 7;
+const REMOVED = /^drafty: node \d ends: node \d was removed from the cluster by entry \d+/m;
 const decoder = new TextDecoder();
 
 testOnProcesses("3 members become 5 and 3 again under load: no write fails or waits for long", async () => {
@@ -37,8 +38,9 @@ testOnProcesses("3 members become 5 and 3 again under load: no write fails or wa
     assertEquals(await membersOf(cluster), Object.fromEntries(stayed.map((id) => [id, "voter"])));
     await assertNoWriteSuffered(cluster, writers);
     // They bear the loss of one, as three do.
+    using later = cluster.client();
     await cluster.node(await cluster.waitForLeader()).kill();
-    await operator.put("after", "all");
+    await later.put("after", "all");
     await cluster.startAll();
     await assertAllAgree(cluster, writers.acknowledged);
   });
@@ -78,8 +80,8 @@ testOnProcesses(
       await node.start();
       await sleep(1_000);
       assertEquals((await cluster.status(id))?.role, "rejoining");
-      const code = await deregister(cluster, operator, id);
-      assertEquals(code, EXIT_IDENTITY);
+      await node.kill();
+      await operator.deregister(id);
       await operator.register(id, node.address);
       wipe(cluster, id);
       await cluster.place(node.address, ["--join", clientAddressOf(cluster, leader)]).start();
@@ -116,7 +118,9 @@ testOnProcesses(
               new RegExp(`listens at ${here}, and the cluster knows it at ${before}`),
             ) > 0,
         );
-        const { code, output } = await drafty(cluster, "move", `${id}`, here);
+        // Not of itself: where it is now, it hears from nobody.
+        const asked = await cluster.waitForLeader();
+        const { code, output } = await drafty(cluster, asked, "move", `${id}`, here);
         assertEquals(code, 0, output);
         assertMatch(output, new RegExp(`${address.peerPort}.*${address.clientPort}`));
         await cluster.waitUntilFollows(id);
@@ -188,7 +192,7 @@ testOnProcesses(
       const waits =
         /^node 4 is not a member yet \(the members are 1, 2, 3\).*client --server .* register 4 HOST:PEER:CLIENT$/;
       await eventually("node 4 to say that it waits", LIMIT_MS, () => early.countLogged(waits) > 0);
-      const registered = await drafty(cluster, "register", "4", placeOf(early.address));
+      const registered = await drafty(cluster, leader, "register", "4", placeOf(early.address));
       assertEquals(registered.code, 0, registered.output);
       assertMatch(registered.output, /node 4 is a learner now/);
       await started;
@@ -205,11 +209,13 @@ testOnProcesses(
       await untilVoter(cluster, operator, 5);
       // One is removed while it runs, the other while it does not.
       await cluster.node(5).kill();
-      assertEquals((await drafty(cluster, "deregister", "5")).code, 0);
+      assertEquals((await drafty(cluster, leader, "deregister", "5")).code, 0);
       assertEquals(await deregister(cluster, operator, 4), EXIT_IDENTITY);
       for (const id of [4, 5]) {
-        const end = await restarted(cluster, id);
-        console.log(id, end);
+        const { code, output } = await restarted(cluster, id);
+        assertMatch(output, REMOVED);
+        assertMatch(output, new RegExp(`to bring it back, register it again: drafty client register ${id} `));
+        assertEquals(code, EXIT_IDENTITY);
         cluster.takeOut(id);
       }
       await assertAllAgree(cluster, []);
@@ -240,11 +246,9 @@ async function deregister(cluster: TestCluster, operator: DraftyClient, id: numb
   const code = node.ended();
   await operator.deregister(id);
   await eventually(`node ${id} to end`, LIMIT_MS, () => !node.isRunning);
-  assertEquals(
-    node.countLogged(new RegExp(`^drafty: .*node ${id} was removed from the cluster by entry`)),
-    1,
-  );
-  return await code;
+  const endCode = await code;
+  assertEquals(node.countLogged(REMOVED), 1);
+  return endCode;
 }
 
 async function untilVoter(cluster: TestCluster, operator: DraftyClient, id: number): Promise<void> {
@@ -260,16 +264,14 @@ async function restarted(cluster: TestCluster, id: number): Promise<ProcessEnd> 
   return await runDrafty([...args, "--data", cluster.dataDirectory], LIMIT_MS);
 }
 
-/** `drafty client COMMAND`, of a node that runs. */
-async function drafty(cluster: TestCluster, ...words: string[]): Promise<ProcessEnd> {
-  const running = cluster.nodes.find(({ isRunning }) => isRunning);
-  assert(running !== undefined);
-  return await runDrafty(["client", ...words, "--server", clientAddressOf(cluster, running.id)]);
+/** `drafty client WORDS`, asking node `id` first. */
+async function drafty(cluster: TestCluster, id: number, ...words: string[]): Promise<ProcessEnd> {
+  return await runDrafty(["client", ...words, "--server", clientAddressOf(cluster, id)]);
 }
 
 /** The roles of the members, as the command tells programs. */
 async function membersOf(cluster: TestCluster): Promise<Record<string, string>> {
-  const { code, output } = await drafty(cluster, "members", "--json");
+  const { code, output } = await drafty(cluster, cluster.nodes[0]?.id ?? 0, "members", "--json");
   assertEquals(code, 0, output);
   const line = output.split("\n").find((line) => line.startsWith("[")) ?? "";
   const members: { readonly id: number; readonly role: string }[] = JSON.parse(line);
