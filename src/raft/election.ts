@@ -15,6 +15,7 @@ import { noteRemoved } from "./membership.ts";
 import { mayVote } from "./rejoin.ts";
 import type { ServerState } from "./state.ts";
 import type { Candidate, PreCandidate } from "./role.ts";
+import { failTransfers } from "./transfer.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./transitions.ts";
 import type { NodeId, VoteRefusal } from "./types.ts";
 
@@ -34,7 +35,8 @@ export function maybeStartElection(state: ServerState): void {
  */
 function mayStand(state: ServerState): boolean {
   if (!mayVote(state) || state.isRemoved) return false;
-  return state.isVoter || memberOf(state.configurations.newest, state.id) === undefined;
+  const { newest } = state.configurations;
+  return state.isVoter || (newest.index > 0 && memberOf(newest, state.id) === undefined);
 }
 
 /** A server that may not stand has no leader any more either: its clients have to ask elsewhere. */
@@ -43,6 +45,7 @@ function giveUpLeader(state: ServerState): void {
   if (hasLeader) {
     becomeFollower(state, state.currentTerm, 0, "has not heard from its leader, and may not stand");
   }
+  failTransfers(state);
   state.resetElectionTimer();
 }
 

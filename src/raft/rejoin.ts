@@ -236,6 +236,8 @@ function rejoin(state: ServerState, term: number, reason: string): void {
   }
   becomeFollower(state, term, 0, reason);
   state.outbox.tell({ kind: "rejoined", term });
+  // Alone there is nobody to wait for.
+  if (state.isVoter && state.voters.length === 1) state.electionDeadlineMs = state.nowMs;
 }
 
 /** It asks many times a second; a person wants to know once who is missing. */

@@ -203,8 +203,7 @@ export function handleAppendEntriesRequest(
   advanceCommit(state, state.rules.followerCommitIndex(request.leaderCommit, matchIndex));
   maybeNoteRemoved(state, request.leaderCommit);
   noteDivergence(state, request.divergesAt);
-  // A new leader may not know yet of all that is committed: it does when an entry of its term is.
-  if (state.log.termAt(request.leaderCommit) === request.term) noteFresh(state, request.leaderCommit);
+  noteFresh(state, request.leaderCommit);
   const acknowledgement = {
     type: "AppendEntriesResponse",
     term: state.currentTerm,
@@ -288,12 +287,10 @@ function advanceCommit(state: ServerState, index: number): void {
 
 /** The leader says how much is committed: once that is applied here, the state is as old as this message. */
 function noteFresh(state: ServerState, leaderCommit: number): void {
-  if (leaderCommit <= state.lastApplied) {
-    state.freshMs = state.nowMs;
-  } else if (state.freshUpTo <= state.lastApplied || state.freshUpTo === Infinity) {
-    state.freshUpTo = leaderCommit;
-    state.freshSinceMs = state.nowMs;
-  }
+  const { fresh } = state;
+  if (fresh.upTo > state.lastApplied && fresh.upTo !== Infinity && fresh.term === state.currentTerm) return;
+  Object.assign(fresh, { upTo: leaderCommit, term: state.currentTerm, sinceMs: state.nowMs });
+  state.maybeFreshen();
 }
 
 function tellIgnored(

@@ -262,7 +262,7 @@ export class RaftServer {
       state.stateHashes.note(upTo - stateHashes.length + 1 + i, hash);
     }
     state.lastApplied = Math.max(state.lastApplied, Math.min(upTo, state.handedToApply));
-    if (state.lastApplied >= state.freshUpTo) state.freshMs = state.freshSinceMs;
+    state.maybeFreshen();
   }
 
   #stepPersisted(sequence: number): void {

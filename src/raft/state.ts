@@ -43,13 +43,10 @@ export class ServerState {
   transferTokens: number[] = [];
   /** Whether it has been told that this node is no member any more. */
   isRemoved = false;
-  /**
-   * How old the state machine is: when this server was last told of nothing committed that it had not applied; and the
-   * same for when it will have applied up to `freshUpTo`.
-   */
+  /** When this server was last told of nothing committed that its state machine has not applied. */
   freshMs: number | undefined;
-  freshSinceMs = 0;
-  freshUpTo = Infinity;
+  /** When its leader of `term` told that `upTo` is committed, which is to be applied first. */
+  readonly fresh = { upTo: Infinity, term: 0, sinceMs: 0 };
   nowMs: number;
   /** When a server that is not a leader stands for election. */
   electionDeadlineMs = 0;
@@ -196,6 +193,15 @@ export class ServerState {
     this.commitIndex = Math.max(this.commitIndex, position.index);
     this.handedToApply = position.index;
     this.lastApplied = position.index;
+  }
+
+  /**
+   * The state is as old as what the leader told, once all of that is applied. A new leader may not know yet of all that
+   * is committed: it does when that ends with an entry of its term.
+   */
+  maybeFreshen(): void {
+    const { upTo, term, sinceMs } = this.fresh;
+    if (this.lastApplied >= upTo && this.log.termAt(upTo) === term) this.freshMs = sinceMs;
   }
 
   /** Draws a new election timeout, so that split votes are rare and resolve themselves (section 5.2). */

@@ -72,6 +72,15 @@ export function maybeEndTransfer(state: ServerState, leader: Leader): void {
   }
 }
 
+/** Nobody leads after a transfer, as far as this server hears. */
+export function failTransfers(state: ServerState): void {
+  for (const token of state.transferTokens) {
+    const detail = "it leads no more, and has not heard of another leader since";
+    state.outbox.refuse({ token, reason: "transferFailed", detail });
+  }
+  state.transferTokens = [];
+}
+
 /** The leader asks this server to stand. The term is currentTerm or past. */
 export function handleTimeoutNow(state: ServerState, from: NodeId, request: TimeoutNowRequest): void {
   const isFromLeader = state.role.name === "follower" && request.term === state.currentTerm;

@@ -207,7 +207,7 @@ Deno.test("a voter is not removed if those who would be left and answer are no m
     acknowledge(leader, 2);
   }
   const without = (id: number, left: string) =>
-    `notNow: without node ${id} there would be no majority that answers: ` +
+    `badChange: without node ${id} there would be no majority that answers: ` +
     `of nodes ${left} nothing is heard from 3`;
   assertEquals(refusal(leader, deregister(2)), without(2, "1, 3"));
   assertEquals(refusal(leader, deregister(1)), without(1, "2, 3"), "nor the leader itself");

@@ -104,9 +104,12 @@ Deno.test("a node that has begun and promised nothing yet does not keep the othe
   assertEquals([node.view.role, node.view.currentTerm], ["follower", 0]);
 });
 
-Deno.test("a node alone is new at once, and does not come back from damage", () => {
+Deno.test("a node alone is new when nobody has spoken to it for an election timeout, and does not come back from damage", () => {
   const alone = new Forgetful("new", { voters: [1] });
   alone.take();
+  alone.wait(1);
+  assertEquals(alone.view.role, "rejoining", "it may have members by now that it has forgotten");
+  alone.wait(2 * ELECTION_MAX_MS);
   alone.wait(1);
   assertEquals(alone.view.role, "leader");
 

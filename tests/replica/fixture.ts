@@ -34,6 +34,7 @@ export class Fixture {
         raft: raftOptionsOf(voters),
         storage,
         store: new Store(),
+        clusterId: "drafty",
         maxPendingRequests,
         snapshotAfterBytes: 1_000_000,
         snapshotChunkBytes: 1_000,

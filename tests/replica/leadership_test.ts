@@ -29,6 +29,7 @@ class Reign {
         raft: raftOptionsOf([1, 2, 3]),
         storage: forgetfulStorage(),
         store: new Store(),
+        clusterId: "drafty",
         maxPendingRequests: MAX_PENDING,
         snapshotAfterBytes: 1_000_000,
         snapshotChunkBytes: 1_000,

@@ -33,7 +33,14 @@ Deno.test("members are told as they are committed, after a round to the follower
   assertEquals(fixture.ask("who", { type: "MembersRequest" }), undefined);
   fixture.acknowledge(1);
   const { members } = configurationOf(VOTERS);
-  assertEquals(fixture.answers.get("who"), [{ type: "MembersResponse", index: 0, leader: 1, members }]);
+  assertEquals(fixture.answers.get("who"), [{
+    type: "MembersResponse",
+    index: 0,
+    term: 0,
+    leader: 1,
+    clusterId: "drafty",
+    members,
+  }]);
 });
 
 Deno.test("a change is answered with the new members when it is committed, and not before", () => {
@@ -48,7 +55,14 @@ Deno.test("a change is answered with the new members when it is committed, and n
   fixture.acknowledge(2);
   const fourth = { id: 4, ...FOURTH, role: "learner", admission: 0 } as const;
   const members = [...configurationOf(VOTERS).members, fourth];
-  assertEquals(fixture.answers.get("add"), [{ type: "MembersResponse", index: 2, leader: 1, members }]);
+  assertEquals(fixture.answers.get("add"), [{
+    type: "MembersResponse",
+    index: 2,
+    term: 1,
+    leader: 1,
+    clusterId: "drafty",
+    members,
+  }]);
   assertEquals(fixture.replica.store.configuration?.index, 2);
 });
 

@@ -43,6 +43,7 @@ class Node {
         raft: raftOptionsOf(this.voters),
         storage,
         store,
+        clusterId: "drafty",
         maxPendingRequests: 10,
         snapshotAfterBytes: this.snapshotAfterBytes,
         snapshotChunkBytes: 100,
