@@ -282,6 +282,32 @@ Deno.test("a removed server that stands learns from the first refusal that it wa
   assertEquals(removed.view.currentTerm, 0);
 });
 
+Deno.test("one that has the entry which removes it, and not the news that it is committed, hears of it when it stands", () => {
+  const entries = [noop(1, 1), membersEntry(2, 1, VOTERS)];
+  const removed = new TestServer(4, [1, 2, 3, 4], { entries, hardState: { currentTerm: 1, votedFor: 1 } });
+  removed.waitForWake();
+  assertEquals(sentOf(removed.settle(), "PreVoteRequest").map(({ to }) => to), VOTERS);
+  removed.receiveDurably(2, preVoteResponse(1, 2));
+  assertEquals(removed.view.role, "preCandidate", "its own word does not count: one of three");
+  const ready = removed.receiveDurably(1, { ...preVoteResponse(1, 2, "removed"), configurationIndex: 2 });
+  assertEquals(eventsOf(ready, "removed"), [{ kind: "removed", index: 2 }]);
+  removed.wait(5 * ELECTION_MAX_MS);
+  assertEquals(removed.settle().messages, [], "and stands no more");
+});
+
+Deno.test("one that is registered again is told again when it is removed again", () => {
+  const server = new TestServer(4, [1, 2, 3, 4]);
+  const removals = [[1, 2], [3, 4]].flatMap(([first = 0, second = 0]) => {
+    const entries = [membersEntry(first, 1, VOTERS, [4]), membersEntry(second, 1, VOTERS)];
+    const prev = { prevLogIndex: first - 1, prevLogTerm: first === 1 ? 0 : 1 };
+    return eventsOf(
+      server.receiveDurably(1, appendRequest({ term: 1, ...prev, entries, leaderCommit: second })),
+      "removed",
+    );
+  });
+  assertEquals(removals.map(({ index }) => index), [2, 4]);
+});
+
 Deno.test("a voter with an older configuration than its own does not make a candidate believe that it was removed", () => {
   const joined = new TestServer(4, VOTERS, { entries: [noop(1, 1), membersEntry(2, 1, [1, 2, 3, 4])] });
   joined.waitForWake();

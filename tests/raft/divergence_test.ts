@@ -147,6 +147,16 @@ Deno.test("the search halves what is left: it asks for no entry twice", () => {
   assertLessOrEqual(questions.length, 8);
 });
 
+Deno.test("a follower that tells the right hash where it was wrong is accused no more: it has come back", () => {
+  const leader = settledLeaderOf([1, 2], 2, logOf(1, 1, 1, 1), { hashAfter: sound });
+  assertEquals(answerUntilTold(leader, { 2: wrongFrom(3) }, 2).told, 3);
+  const { told, accused } = answerUntilTold(leader, { 2: sound }, 2);
+  assertEquals([told, accused], [3, []], "until it has answered");
+  const hash = { hashIndex: 3, stateHash: sound(3) };
+  leader.receiveDurably(2, appendResponse({ term: 2, matchIndex: 5, prevLogIndex: 5, ...hash }));
+  assertEquals(answerUntilTold(leader, { 2: sound }, 2), { asked: Array(12).fill(5), told: 0, accused: [] });
+});
+
 Deno.test("a follower that cannot tell of old entries is asked for a while, and then the first that it can tell of counts", () => {
   const cluster = clusterWith(3, 40, { 3: wrongFrom(9) });
   // Its state was restored from a snapshot that was wrong already: it knows the hashes after 30 only.

@@ -305,6 +305,18 @@ Deno.test("a follower of a leader that was deposed and does not know it serves n
   assertEquals([second.reads, refused], [[], [70]]);
 });
 
+Deno.test("a learner that hears no leader any more refuses what waits: it does not stand, and would wait for ever", () => {
+  const learner = new TestServer(4, VOTERS, { configuration: membersOf(VOTERS, [4]) });
+  learner.receiveDurably(1, appendRequest({ term: 2, entries: [noop(1, 2)], leaderCommit: 1 }));
+  learner.readAny(70);
+  learner.take();
+  learner.waitForWake();
+  const ready = learner.take();
+  assertEquals([ready.refused, learner.view.role, learner.view.leader], [notLeader(70), "follower", 0]);
+  learner.readAny(71);
+  assertEquals(learner.take().refused, notLeader(71));
+});
+
 Deno.test("why a read is refused is told", () => {
   const server = follower();
   server.readAny(70);

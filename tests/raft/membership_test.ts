@@ -181,6 +181,14 @@ Deno.test("section 6: one change at a time: the next is refused until the last i
   assertEquals(refusal(leader, register(5)), undefined);
 });
 
+Deno.test("while a change is under way nobody is refused for good because of it: it may be rolled back", () => {
+  const leader = settledLeader();
+  assertEquals(refusal(leader, register(4)), undefined);
+  assertEquals(refusal(leader, register(4)), "notNow: the change of entry 2 is not committed yet");
+  acknowledge(leader, 2);
+  assertEquals(refusal(leader, register(4))?.startsWith("badChange: node 4 is a member already"), true);
+});
+
 Deno.test("a new leader changes nothing before it has committed an entry of its own term", () => {
   const leader = leaderOf(VOTERS, 2, [noop(1, 1)]);
   const reason = "notNow: this leader is new and has committed nothing yet";

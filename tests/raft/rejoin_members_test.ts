@@ -90,6 +90,16 @@ Deno.test("of every configuration that may be in force a majority has to remembe
   assertEquals(hopeless.view.role, "rejoining");
 });
 
+Deno.test("it does not come back if no majority of those who remember everything could elect a leader without it", () => {
+  const node = new Forgetful("lost", { voters: [1, 2] });
+  for (let rounds = 0; rounds < 3; rounds++) node.answer(2, node.round(), 4);
+  assertEquals(node.view.role, "rejoining", "node 2 alone is no majority of two");
+  const third = [membersAt(5, 2, [1, 2, 3])];
+  const round = node.round();
+  for (const from of [2, 3]) node.answer(from, round, 4, "whole", third);
+  assertEquals([node.view.role, node.view.currentTerm], ["follower", 5]);
+});
+
 /** What it tells of not being registered, while those of 2, 3 and 4 that answer do so for a while. */
 function toldWhileNotRegistered(node: Forgetful, answering: readonly number[]): unknown[] {
   const told: unknown[] = [];

@@ -199,3 +199,12 @@ Deno.test("a node that is on its way back itself says so; it does not count, and
   const configurations = [membersOf(VOTERS)];
   assertEquals(answer, rejoinResponse({ term: 7, round: 9, memory: "returning", configurations }));
 });
+
+Deno.test("a node alone that is spoken to has members that it has forgotten: it does not begin anew", () => {
+  const node = new Forgetful("new", { voters: [1] });
+  node.take();
+  node.receive(2, appendRequest({ term: 4, entries: [noop(1, 4)] }));
+  node.wait(3 * ELECTION_MAX_MS);
+  assertEquals([node.view.role, node.view.currentTerm], ["rejoining", 0]);
+  assertEquals(node.asks(), [2]);
+});

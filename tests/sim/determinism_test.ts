@@ -33,10 +33,13 @@ Deno.test("runSeed() gives another trace for another seed", () => {
 });
 
 Deno.test("runSeed() gives another trace when one fault is left out", () => {
-  const whole = runSeed({ seed: 1 });
+  const whole = runSeed({ seed: 2 });
   const { settings: override, plan } = whole;
-  assertEquals(runSeed({ seed: 1, override, plan }).traceHash, whole.traceHash);
-  assertNotEquals(runSeed({ seed: 1, override, plan: plan.slice(1) }).traceHash, whole.traceHash);
+  assertEquals(runSeed({ seed: 2, override, plan }).traceHash, whole.traceHash);
+  // Not an operator's wish, which may be one that nobody can fulfil.
+  const cut = plan.findIndex(({ fault }) => fault.kind === "powerCut");
+  const without = plan.filter((_, at) => at !== cut);
+  assertNotEquals(runSeed({ seed: 2, override, plan: without }).traceHash, whole.traceHash);
 });
 
 Deno.test("runScenario() gives the same trace on two runs", () => {
