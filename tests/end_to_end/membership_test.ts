@@ -26,7 +26,7 @@ const decoder = new TextDecoder();
 testOnProcesses("3 members become 5 and 3 again under load: no write fails or waits for long", async () => {
   await withCluster({}, async (cluster) => {
     using operator = cluster.client();
-    await using writers = new SteadyWriters(cluster, WRITERS);
+    await using writers = await writersOf(cluster);
     for (const id of [4, 5]) await join(cluster, operator, id);
     assertEquals(await membersOf(cluster), { 1: "voter", 2: "voter", 3: "voter", 4: "voter", 5: "voter" });
     // The leader goes, and another of those of the beginning.
@@ -48,7 +48,7 @@ testOnProcesses("3 members become 5 and 3 again under load: no write fails or wa
 
 testOnProcesses("a node whose disk was replaced takes part again, and has everything", async () => {
   await withCluster({}, async (cluster) => {
-    await using writers = new SteadyWriters(cluster, WRITERS);
+    await using writers = await writersOf(cluster);
     const id = await someFollower(cluster);
     await cluster.node(id).kill();
     wipe(cluster, id);
@@ -70,7 +70,7 @@ testOnProcesses(
   async () => {
     await withCluster({ nodeCount: 5 }, async (cluster) => {
       using operator = cluster.client();
-      await using writers = new SteadyWriters(cluster, WRITERS);
+      await using writers = await writersOf(cluster);
       const leader = await cluster.waitForLeader();
       const [id = 0, down = 0] = [1, 2, 3, 4, 5].filter((node) => node !== leader);
       const node = cluster.node(id);
@@ -102,7 +102,7 @@ testOnProcesses(
   "a follower, and a leader, that are started elsewhere and moved are found there",
   async () => {
     await withCluster({}, async (cluster) => {
-      await using writers = new SteadyWriters(cluster, WRITERS);
+      await using writers = await writersOf(cluster);
       const leader = await cluster.waitForLeader();
       const follower = await someFollower(cluster);
       for (const id of [follower, leader]) {
@@ -158,7 +158,7 @@ for (
     `a follower that was ${how} for ${PARTITION_MS} ms causes no election when it returns`,
     async () => {
       await withCluster({ hasLinks }, async (cluster) => {
-        await using writers = new SteadyWriters(cluster, WRITERS);
+        await using writers = await writersOf(cluster);
         const leader = await cluster.waitForLeader();
         const id = await someFollower(cluster);
         await cluster.waitUntilFollows(id);
@@ -224,6 +224,12 @@ testOnProcesses(
 );
 
 // ------------------------------------------------------------------------------------------ the steps
+
+/** Clients that write. Not before there is a leader: the first election is not what they are here to notice. */
+async function writersOf(cluster: TestCluster): Promise<SteadyWriters> {
+  await cluster.waitForLeader();
+  return new SteadyWriters(cluster, WRITERS);
+}
 
 /** Registers a node, starts it, and waits until it votes. */
 async function join(cluster: TestCluster, operator: DraftyClient, id: number): Promise<void> {

@@ -19,9 +19,9 @@ testOnProcesses(
   `a rolling restart of all nodes fails no write, and none takes more than ${LIMIT_MS} ms`,
   async () => {
     await withCluster({}, async (cluster) => {
+      const firstLeader = await cluster.waitForLeader();
       await using writers = new SteadyWriters(cluster, WRITERS);
       await sleep(BEFORE_AND_AFTER_MS);
-      const firstLeader = await cluster.waitForLeader();
       assertEquals(await restartAll(cluster), [0, 0, 0]);
       await sleep(BEFORE_AND_AFTER_MS);
       await writers.stop();

@@ -163,6 +163,14 @@ Deno.test("a new leader promotes nobody before it has committed in its term, nor
   assertEquals(shown(leaving.view.configuration), "1 2 3 4?");
 });
 
+Deno.test("a learner is not promoted before it has an entry of the leader's term: with less it may not be able to vote yet", () => {
+  const leader = leaderWith([4]); // its no-op is entry 3
+  acknowledge(leader, 4, 2);
+  assertEquals(shown(leader.view.configuration), "1 2 3 4?");
+  acknowledge(leader, 4, 3);
+  assertEquals(shown(leader.view.configuration), "1 2 3 4");
+});
+
 Deno.test("a promotion that another leader takes back makes a learner of it again", () => {
   const leader = leaderWith([4]);
   acknowledge(leader, 4);

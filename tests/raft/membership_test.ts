@@ -222,6 +222,15 @@ Deno.test("a voter is not removed if those who would be left and answer are no m
   assertEquals(refusal(leader, deregister(3)), undefined, "the silent one may go");
 });
 
+Deno.test("nor if they answer, and have nothing of this leader's term: one that has forgotten its promises could not vote", () => {
+  const leader = settledLeaderOf([1, 2], 2, [noop(1, 1)], { configuration: membersOf(VOTERS) });
+  acknowledge(leader, 3, 1);
+  assertEquals(leader.view.commitIndex, 2);
+  assertEquals(refusal(leader, deregister(2)) === undefined, false, "node 1 alone could win nothing");
+  acknowledge(leader, 3, 2);
+  assertEquals(refusal(leader, deregister(2)), undefined);
+});
+
 Deno.test("while it hands over, a leader changes nothing", () => {
   const leader = settledLeader();
   leader.transfer(1, 2);

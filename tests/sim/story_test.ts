@@ -28,7 +28,7 @@ Deno.test("storyOf() tells what a broken core did, from the start to the broken 
     'This breaks "committed-on-quorum": what a leader commits is durable on a majority',
   );
   assertStringIncludes(text, "(Raft §5.3)");
-  assertStringIncludes(story[story.length - 1] ?? "", "which is durable on 1 of 3 nodes");
+  assertStringIncludes(story[story.length - 1] ?? "", "which is durable on 1 of the voters 1, 2, 3");
 });
 
 Deno.test("storyOf() names every fault that the failure takes, in their order", () => {

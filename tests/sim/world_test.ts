@@ -10,7 +10,13 @@ import { CALM_NETWORK } from "../../src/sim/network.ts";
 import { World } from "../../src/sim/world.ts";
 
 function newWorld(override: Partial<Settings> = {}, seed = 1): World {
-  const settings = settingsOf(seed, { nodes: 3, faults: NO_FAULTS, network: CALM_NETWORK, ...override });
+  const settings = settingsOf(seed, {
+    nodes: 3,
+    spares: 0,
+    faults: NO_FAULTS,
+    network: CALM_NETWORK,
+    ...override,
+  });
   const world = new World({ seed, settings, records: true });
   world.setRestarts(false);
   return world;
@@ -29,7 +35,8 @@ Deno.test("World elects a leader and serves a client", () => {
   let read: unknown;
   client.put("x", () => client.get("x", (answer) => read = answer), "1");
   assert(world.advanceUntil(() => read !== undefined, 20_000));
-  assertEquals(read, { type: "GetResponse", found: true, value: new Uint8Array([0x31]) });
+  const age = { appliedIndex: 2, isAgeKnown: true, ageMs: 0 };
+  assertEquals(read, { type: "GetResponse", found: true, value: new Uint8Array([0x31]), ...age });
   assertEquals(client.counts.ok, 2);
   assertEquals(world.history.operations().map(({ kind, returnedAt }) => [kind, returnedAt !== undefined]), [
     ["put", true],
