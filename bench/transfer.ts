@@ -61,12 +61,13 @@ export class SteadyWriters implements AsyncDisposable {
     return within.reduce((slowest, { beganMs, ackMs }) => Math.max(slowest, ackMs - beganMs), 0);
   }
 
-  /** The longest time without an acknowledgement that overlaps the one given. */
+  /** The longest time without an acknowledgement, counted from `fromMs` on, that begins up to `toMs`. */
   longestGapMs(fromMs: number, toMs: number): number {
     let longestMs = 0;
     for (const [at, { ackMs }] of this.times.entries()) {
       const beforeMs = this.times[at - 1]?.ackMs ?? ackMs;
-      if (ackMs >= fromMs && beforeMs <= toMs) longestMs = Math.max(longestMs, ackMs - beforeMs);
+      if (ackMs < fromMs || beforeMs > toMs) continue;
+      longestMs = Math.max(longestMs, ackMs - Math.max(beforeMs, fromMs));
     }
     return longestMs;
   }

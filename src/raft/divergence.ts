@@ -54,7 +54,7 @@ export function compareStates(
     if (compared.differsAt === 0 || hashIndex < compared.differsAt) compared.differsAt = hashIndex;
   } else {
     // Equal where it differed: the follower has ended, and has come back with the state that it should have.
-    if (hashIndex >= compared.differsAt) Object.assign(compared, { differsAt: 0, divergesAt: 0 });
+    if (hashIndex >= compared.differsAt) compared.differsAt = 0;
     compared.agreesUpTo = Math.max(compared.agreesUpTo, hashIndex);
   }
   if (compared.differsAt === 0) return;
@@ -90,6 +90,14 @@ function judge(state: ServerState, leader: Leader, from: NodeId, compared: State
   } else if (differ >= state.quorum) {
     state.outbox.tell({ kind: "diverged", node: state.id, index });
   }
+}
+
+/**
+ * A verdict is told once. If the message is lost, the next answers lead to it again; if the follower has ended and comes
+ * back with the state that it should have, it must not be ended again.
+ */
+export function noteVerdictSent(compared: StateComparison): void {
+  if (compared.divergesAt > 0) Object.assign(compared, { differsAt: 0, divergesAt: 0 });
 }
 
 /** The leader says that this server's state is wrong. */

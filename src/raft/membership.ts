@@ -107,10 +107,16 @@ function whyNotNow(state: ServerState, leader: Leader): string | undefined {
 function whyTooFew(state: ServerState, leader: Leader, change: MemberChange): string | undefined {
   if (change.kind !== "deregister") return undefined;
   const voters = votersOf({ members: changed(state.configuration.members, change) });
-  const silent = voters.filter((voter) => voter !== state.id && !isHeard(state, leader, voter));
+  const silent = voters.filter((voter) => voter !== state.id && !isOfUse(state, leader, voter));
   if (voters.length - silent.length >= state.rules.quorum(voters.length)) return undefined;
   return `without node ${change.id} there would be no majority that answers: ` +
     `of nodes ${voters.join(", ")} nothing is heard from ${silent.join(", ")}`;
+}
+
+/** Whether a voter answers, and has what it takes to vote: an entry of this term. */
+function isOfUse(state: ServerState, leader: Leader, voter: NodeId): boolean {
+  const matchIndex = leader.progress.get(voter)?.matchIndex ?? 0;
+  return isHeard(state, leader, voter) && matchIndex >= leader.termStartIndex;
 }
 
 /** Whether a member was heard from within the last election timeout. */
@@ -171,7 +177,9 @@ function beginAnew(state: ServerState, leader: Leader, node: NodeId): void {
 /** Makes a learner a voter when it has caught up. Called when it has acknowledged something. */
 export function maybePromote(state: ServerState, leader: Leader, node: NodeId, progress: Progress): void {
   const member = memberOf(state.configuration, node);
-  if (member?.role !== "learner") return;
+  // One that has begun under this leader votes when it has an entry of its term: as a voter without a vote it would make
+  // majorities larger and help with none.
+  if (member?.role !== "learner" || progress.matchIndex < leader.termStartIndex) return;
   const { matchIndex, catchUp: { upTo, beganMs } } = progress;
   const roundMs = state.nowMs - beganMs;
   if (matchIndex >= upTo) progress.catchUp = { upTo: state.log.lastIndex, beganMs: state.nowMs };

@@ -7,7 +7,14 @@
  * @module
  */
 import type { AppendEntriesRequest, AppendEntriesResponse } from "../../packraft/mod.ts";
-import { compareStates, hashAnswer, hashIndexFor, moveHashIndex, noteDivergence } from "./divergence.ts";
+import {
+  compareStates,
+  hashAnswer,
+  hashIndexFor,
+  moveHashIndex,
+  noteDivergence,
+  noteVerdictSent,
+} from "./divergence.ts";
 import { followMembers, maybeLeave, maybeNoteRemoved, maybePromote } from "./membership.ts";
 import { becomeProbe, maybeAdvance, maySendEntries, noteSent, type Progress } from "./progress.ts";
 import type { Leader } from "./role.ts";
@@ -148,6 +155,7 @@ function sendAppend(
       entries,
     },
   });
+  noteVerdictSent(progress.state);
   if (entries.length === 0) return;
   const bytes = entries.reduce((sum, { data }) => sum + data.length, 0);
   noteSent(progress, progress.nextIndex + entries.length - 1, bytes);

@@ -41,6 +41,7 @@ class Fixture implements AsyncDisposable {
       config: this.config,
       node: 1,
       dataDirectory: this.dataDirectory,
+      isNewCluster: true,
       log: (line) => this.lines.push(line),
     });
     this.#started.push(running);

@@ -53,7 +53,9 @@ for (const first of [1, 2, 13, 63, 64, 65]) {
       assertLessOrEqual(++beats, 12, "it takes no more heartbeats than halving 65 entries does, and some");
       beat(cluster, 1);
     }
-    assertEquals(verdicts(cluster), [[1, 3, first], [3, 3, first]], "the leader knows it, and the follower");
+    // One that went on instead of ending would be found again.
+    const [leaders, own] = verdicts(cluster);
+    assertEquals([leaders, own], [[1, 3, first], [3, 3, first]], "the leader knows it, and the follower");
   });
 }
 
@@ -147,14 +149,11 @@ Deno.test("the search halves what is left: it asks for no entry twice", () => {
   assertLessOrEqual(questions.length, 8);
 });
 
-Deno.test("a follower that tells the right hash where it was wrong is accused no more: it has come back", () => {
+Deno.test("a follower is told once that it is wrong: one that comes back with the right state is accused no more", () => {
   const leader = settledLeaderOf([1, 2], 2, logOf(1, 1, 1, 1), { hashAfter: sound });
   assertEquals(answerUntilTold(leader, { 2: wrongFrom(3) }, 2).told, 3);
   const { told, accused } = answerUntilTold(leader, { 2: sound }, 2);
-  assertEquals([told, accused], [3, []], "until it has answered");
-  const hash = { hashIndex: 3, stateHash: sound(3) };
-  leader.receiveDurably(2, appendResponse({ term: 2, matchIndex: 5, prevLogIndex: 5, ...hash }));
-  assertEquals(answerUntilTold(leader, { 2: sound }, 2), { asked: Array(12).fill(5), told: 0, accused: [] });
+  assertEquals([told, accused], [0, []]);
 });
 
 Deno.test("a follower that cannot tell of old entries is asked for a while, and then the first that it can tell of counts", () => {
