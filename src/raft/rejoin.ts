@@ -63,7 +63,7 @@ export function becomeRejoining(state: ServerState, memory: "lost" | "new"): voi
     unsound: [],
     beganMs: state.nowMs,
     askDueMs: state.nowMs,
-    told: "",
+    told: new Map(),
   }, memory === "new" ? "its disk is empty" : "its disk does not hold all that it promised");
   if (state.role.name !== "rejoining") return;
   beginRound(state, state.role, []);
@@ -243,6 +243,6 @@ function rejoin(state: ServerState, term: number, reason: string): void {
 /** It asks many times a second; a person wants to know once who is missing. */
 function tellOnce(state: ServerState, role: Rejoining, event: RaftEvent): void {
   const text = JSON.stringify(event);
-  if (text !== role.told) state.outbox.tell(event);
-  role.told = text;
+  if (text !== role.told.get(event.kind)) state.outbox.tell(event);
+  role.told.set(event.kind, text);
 }

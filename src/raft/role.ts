@@ -6,7 +6,7 @@
  * @module
  */
 import type { Progress } from "./progress.ts";
-import type { Configuration, Memory, NodeId, VoteRefusal } from "./types.ts";
+import type { Configuration, Memory, NodeId, RaftEvent, VoteRefusal } from "./types.ts";
 
 export interface Follower {
   readonly name: "follower";
@@ -111,8 +111,8 @@ export interface Rejoining {
   unsound: readonly NodeId[];
   readonly beganMs: number;
   askDueMs: number;
-  /** What was told last of how it goes. */
-  told: string;
+  /** What was told last of how it goes, of each kind of event. */
+  readonly told: Map<RaftEvent["kind"], string>;
 }
 
 export type Role = Follower | PreCandidate | Candidate | Leader | Rejoining;
