@@ -8,31 +8,39 @@ import { PackraftError } from "./errors.ts";
 
 // ignoreBOM keeps a leading U+FEFF: without it, decoding would drop it and a round trip would differ.
 const textDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** A call of the decoder costs several times as much as a loop over so few: ids and hosts are shorter, and ASCII. */
+const SHORT_TEXT_BYTES = 64;
 
 /** A cursor over bytes that it does not own. Byte strings that it returns share that memory. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  #offset = 0;
+  readonly #end: number;
+  #offset: number;
 
-  constructor(bytes: Uint8Array) {
+  /** Reads `bytes` from `start` (inclusive) to `end` (exclusive); by default all of them. */
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.#bytes = bytes;
+    this.#offset = start;
+    this.#end = end;
   }
 
-  /** How many bytes have been taken. */
+  /** Where in the bytes the next value stands. */
   get offset(): number {
     return this.#offset;
   }
 
   /** How many bytes are left. */
   get remaining(): number {
-    return this.#bytes.length - this.#offset;
+    return this.#end - this.#offset;
+  }
+
+  /** Goes back to an `offset` that the reader was at before. */
+  rewind(offset: number): void {
+    this.#offset = offset;
   }
 
   u8(): number {
-    const byte = this.#bytes[this.#offset];
-    if (byte === undefined) throw truncated(1, 0);
-    this.#offset++;
-    return byte;
+    return this.#byteAt(this.#offset++);
   }
 
   u16(): number {
@@ -45,12 +53,30 @@ export class ByteReader {
 
   /** A varint of at most 8 bytes and at most 2^53-1, in its shortest form: anything else is an error. */
   varint(): number {
+    // Four bytes make a number that bit operators can hold. What is longer, or wrong, is for the other loop.
+    if (this.#end - this.#offset >= 4) {
+      const bytes = this.#bytes;
+      let at = this.#offset;
+      let byte = bytes[at++] ?? 0;
+      let value = byte & 0x7f;
+      for (let shift = 7; byte > 0x7f && shift < 28; shift += 7) {
+        byte = bytes[at++] ?? 0;
+        value |= (byte & 0x7f) << shift;
+        if (byte === 0) return this.#longVarint();
+      }
+      if (byte < 0x80) {
+        this.#offset = at;
+        return value;
+      }
+    }
+    return this.#longVarint();
+  }
+
+  #longVarint(): number {
     let value = 0;
     let scale = 1;
     for (let count = 1; count <= 8; count++) {
-      const byte = this.#bytes[this.#offset];
-      if (byte === undefined) throw truncated(1, 0);
-      this.#offset++;
+      const byte = this.u8();
       value += (byte & 0x7f) * scale;
       if (value > Number.MAX_SAFE_INTEGER) break;
       if (byte < 0x80) {
@@ -87,12 +113,33 @@ export class ByteReader {
 
   /** UTF-8 text with its length in front. */
   text(maxBytes: number): string {
-    const bytes = this.raw(this.#length(maxBytes, "text"));
+    const length = this.#length(maxBytes, "text");
+    this.#need(length);
+    const short = length <= SHORT_TEXT_BYTES ? this.#shortAscii(length) : undefined;
+    if (short !== undefined) return short;
     try {
-      return textDecoder.decode(bytes);
+      return textDecoder.decode(this.raw(length));
     } catch {
       throw new PackraftError("invalidText", "text is not valid UTF-8");
     }
+  }
+
+  /** The next `length` bytes as text, or undefined if they are not all ASCII. */
+  #shortAscii(length: number): string | undefined {
+    const units = new Array<number>(length);
+    for (let i = 0; i < length; i++) {
+      const byte = this.#bytes[this.#offset + i] ?? 0xff;
+      if (byte > 0x7f) return undefined;
+      units[i] = byte;
+    }
+    this.#offset += length;
+    return String.fromCharCode.apply(null, units);
+  }
+
+  #byteAt(offset: number): number {
+    const byte = offset < this.#end ? this.#bytes[offset] : undefined;
+    if (byte === undefined) throw truncated(1, 0);
+    return byte;
   }
 
   #length(maxBytes: number, what: string): number {

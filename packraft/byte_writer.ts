@@ -1,26 +1,62 @@
 /**
  * Appends primitive values to a buffer that grows. The primitives are specified in `docs/protocol.md`.
  *
+ * A new buffer costs about a microsecond, as much as all the rest of a small frame, so buffers are used again: with
+ * {@linkcode ByteWriter.reset} where the bytes are used up at once, and with {@linkcode ByteWriter.take} and
+ * {@linkcode ByteWriter.giveBack} where they leave while the next ones are already being written:
+ *
+ * ```ts
+ * import { ByteWriter } from "./byte_writer.ts";
+ *
+ * const sent: number[] = [];
+ * const send = async (bytes: Uint8Array) => void sent.push(...bytes);
+ *
+ * const writer = new ByteWriter();
+ * writer.u8(1);
+ * const first = writer.take(); // the writer goes on in other memory
+ * const sending = send(first);
+ * writer.u8(2); // does not touch what is being sent
+ * await sending;
+ * writer.giveBack(first); // the writer will use that memory again
+ * await send(writer.take());
+ * if (sent.join() !== "1,2") throw new Error("unreachable");
+ * ```
+ *
  * @module
  */
+import { crc32 } from "./crc32.ts";
 import { PackraftError } from "./errors.ts";
 
 const textEncoder = new TextEncoder();
 /** The longest text whose length is a varint of one byte. */
 const SHORT_TEXT = 0x7f;
+/** Up to here, a loop is faster than the call that copies. */
+const SHORT_BYTES = 24;
+/** Memory that one burst made larger than this is not kept by {@linkcode ByteWriter.giveBack}. */
+const KEPT_BYTES = 1024 * 1024;
+const NO_BYTES = new Uint8Array(0);
 
-/** A growing buffer. One writer may be reused for many frames with {@linkcode ByteWriter.reset}. */
+/** A growing buffer. */
 export class ByteWriter {
   #buffer: Uint8Array<ArrayBuffer>;
   #view: DataView;
   #length = 0;
-  readonly #maxBytes: number;
+  /** How far may be written without looking further: to the end of the buffer, or to the limit. */
+  #room: number;
+  #maxBytes: number;
+  /** Where the piece began that the limit holds for. */
+  #limitedFrom = 0;
+  readonly #initialBytes: number;
+  /** What {@linkcode ByteWriter.giveBack} brought, for the next time that a buffer is needed. */
+  #spare: Uint8Array<ArrayBuffer> = NO_BYTES;
 
   /** @param maxBytes writing more than this is an error, so that a huge value cannot use up the memory */
   constructor(initialBytes = 256, maxBytes = Number.MAX_SAFE_INTEGER) {
+    this.#initialBytes = initialBytes;
     this.#maxBytes = maxBytes;
     this.#buffer = new Uint8Array(initialBytes);
     this.#view = new DataView(this.#buffer.buffer);
+    this.#room = Math.min(initialBytes, maxBytes);
   }
 
   /** How many bytes have been written. */
@@ -31,6 +67,29 @@ export class ByteWriter {
   /** Forgets what was written and keeps the memory. */
   reset(): void {
     this.#length = 0;
+  }
+
+  /** Forgets what was written after the first `length` bytes. */
+  truncate(length: number): void {
+    if (length < this.#length) this.#length = length;
+  }
+
+  /**
+   * Runs `write`; it is an error if that appends more than `maxBytes`. If it throws, the writer holds what it held
+   * before, and the error is thrown on.
+   */
+  atMost<T>(maxBytes: number, write: (writer: ByteWriter, value: T) => void, value: T): void {
+    const start = this.#length;
+    const [outerMax, outerFrom] = [this.#maxBytes, this.#limitedFrom];
+    if (start + maxBytes < outerMax) this.#limit(start + maxBytes, start);
+    try {
+      write(this, value);
+    } catch (error) {
+      this.#length = start;
+      throw error;
+    } finally {
+      this.#limit(outerMax, outerFrom);
+    }
   }
 
   /** One byte, 0 to 255. */
@@ -59,7 +118,7 @@ export class ByteWriter {
   /** A whole number from 0 to 2^53-1 in 1 to 8 bytes: seven bits a byte, the lowest first. */
   varint(value: number): void {
     if (!Number.isSafeInteger(value) || value < 0) throw outOfRange(value, Number.MAX_SAFE_INTEGER);
-    this.#reserve(varintBytes(value));
+    if (this.#length + 8 > this.#room) this.#reserve(varintBytes(value));
     // Bit operators work on 32 bits only, so what lies above is divided off first.
     while (value > 0x7fffffff) {
       this.#buffer[this.#length++] = (value % 128) | 0x80;
@@ -74,9 +133,23 @@ export class ByteWriter {
 
   /** Bytes as they are, without a length. */
   raw(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
-    this.#buffer.set(bytes, this.#length);
-    this.#length += bytes.length;
+    const count = bytes.length;
+    this.#reserve(count);
+    if (count <= SHORT_BYTES) {
+      for (let i = 0; i < count; i++) this.#buffer[this.#length + i] = bytes[i] ?? 0;
+    } else {
+      this.#buffer.set(bytes, this.#length);
+    }
+    this.#length += count;
+  }
+
+  /** `count` zero bytes. */
+  zeros(count: number): void {
+    this.#reserve(count);
+    const end = this.#length + count;
+    if (count > SHORT_BYTES) this.#buffer.fill(0, this.#length, end);
+    else for (let at = this.#length; at < end; at++) this.#buffer[at] = 0;
+    this.#length = end;
   }
 
   /** A varint with the length, then that many bytes. */
@@ -116,6 +189,11 @@ export class ByteWriter {
     this.#view.setUint32(offset, value);
   }
 
+  /** The CRC-32 of the bytes from `start` to `end`, going on from `seed`. */
+  crc32(start: number, end: number, seed: number): number {
+    return crc32(this.#buffer, seed, start, end, this.#view);
+  }
+
   /** The bytes from `start`, shared with this writer: valid until the next write or reset. */
   view(start = 0, end = this.#length): Uint8Array<ArrayBuffer> {
     return this.#buffer.subarray(start, end);
@@ -126,16 +204,61 @@ export class ByteWriter {
     return this.#buffer.slice(0, this.#length);
   }
 
+  /**
+   * Hands over all that was written, without a copy, and is empty afterwards. The writer does not touch that memory
+   * again, unless it is given back.
+   */
+  take(): Uint8Array<ArrayBuffer> {
+    const taken = this.view();
+    this.#use(this.#spare);
+    this.#spare = NO_BYTES;
+    return taken;
+  }
+
+  /**
+   * Gives the writer memory that it handed over with {@linkcode ByteWriter.take}: nobody may read or write it any
+   * more. It is kept for the next buffer that is needed; the largest one of several, up to a mebibyte.
+   */
+  giveBack(taken: Uint8Array<ArrayBuffer>): void {
+    const { byteLength } = taken.buffer;
+    if (byteLength > KEPT_BYTES || byteLength <= this.#spare.length) return;
+    if (this.#buffer.buffer === taken.buffer) throw new Error("these bytes were given back before");
+    this.#spare = new Uint8Array(taken.buffer);
+  }
+
+  #limit(maxBytes: number, from: number): void {
+    this.#maxBytes = maxBytes;
+    this.#limitedFrom = from;
+    this.#room = Math.min(this.#buffer.length, maxBytes);
+  }
+
+  #use(buffer: Uint8Array<ArrayBuffer>): void {
+    this.#buffer = buffer;
+    this.#view = new DataView(buffer.buffer);
+    this.#length = 0;
+    this.#room = Math.min(buffer.length, this.#maxBytes);
+  }
+
   #reserve(count: number): void {
-    const needed = this.#length + count;
-    if (needed <= this.#buffer.length) return;
+    if (this.#length + count > this.#room) this.#grow(this.#length + count);
+  }
+
+  #grow(needed: number): void {
     if (needed > this.#maxBytes) {
-      throw new PackraftError("limitExceeded", `${needed} B or more exceed ${this.#maxBytes}`);
+      const from = this.#limitedFrom;
+      throw new PackraftError("limitExceeded", `${needed - from} B or more exceed ${this.#maxBytes - from}`);
     }
-    const grown = new Uint8Array(Math.min(Math.max(needed, this.#buffer.length * 2), this.#maxBytes));
-    grown.set(this.#buffer.subarray(0, this.#length));
-    this.#buffer = grown;
-    this.#view = new DataView(grown.buffer);
+    const before = this.#buffer;
+    const length = this.#length;
+    if (needed <= this.#spare.length) {
+      this.#use(this.#spare);
+      this.#spare = NO_BYTES;
+    } else {
+      const bytes = Math.max(needed, before.length * 2, this.#initialBytes);
+      this.#use(new Uint8Array(Math.min(bytes, this.#maxBytes)));
+    }
+    this.#buffer.set(before.subarray(0, length));
+    this.#length = length;
   }
 }
 

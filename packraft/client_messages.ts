@@ -10,16 +10,17 @@ import {
   MAX_HOST_BYTES,
   MAX_MEMBERS,
   MAX_PAIRS_PER_MESSAGE,
-  MAX_PORT,
   MAX_REASON_BYTES,
 } from "./limits.ts";
-import { CONFIGURATION, KEY, MEMBERS, PAIR, ROLE, VALUE, VOTE_REFUSAL } from "./records.ts";
-import { bool, fixedBytes, list, oneOf, record, text, type TypeOf, varint, varintUpTo } from "./schema.ts";
+import { CONFIGURATION, KEY, MEMBERS, PAIR, PORT, ROLE, VALUE, VOTE_REFUSAL } from "./records.ts";
+import { bool, fixedBytes, list, oneOf, record, text, type TypeOf, varint } from "./schema.ts";
+
+/** The client's id: 16 bytes, drawn at random by the client. */
+export const CLIENT_ID = fixedBytes(CLIENT_ID_BYTES);
 
 /** The session fields of a write: what makes a repeated request take effect once. */
 const SESSION_FIELDS = {
-  /** The client's id: 16 bytes, drawn at random by the client. */
-  clientId: fixedBytes(CLIENT_ID_BYTES),
+  clientId: CLIENT_ID,
   /** The number of this write among those of the client, from 1. A retry keeps it. */
   sequence: varint,
   /** The client holds the answers of all its writes up to this one; their results may be forgotten. */
@@ -63,8 +64,8 @@ export const CLIENT_REQUESTS = {
       id: varint,
       /** Empty and 0 for `deregister`. */
       host: text({ max: MAX_HOST_BYTES }),
-      peerPort: varintUpTo(MAX_PORT),
-      clientPort: varintUpTo(MAX_PORT),
+      peerPort: PORT,
+      clientPort: PORT,
     }),
   },
   /** Let another node lead: `to`, or for 0 the one with the most of the log. */
@@ -139,7 +140,7 @@ export const CLIENT_RESPONSES = {
     schema: record({
       leader: varint,
       host: text({ max: MAX_HOST_BYTES }),
-      clientPort: varintUpTo(MAX_PORT),
+      clientPort: PORT,
     }),
   },
   /** `node` has a snapshot that stands for all entries up to `index`. */

@@ -21,6 +21,7 @@ import { ByteReader } from "./byte_reader.ts";
 import { ByteWriter } from "./byte_writer.ts";
 import { crc32 } from "./crc32.ts";
 import { PackraftError } from "./errors.ts";
+import { DIRECT_CLIENT_ENVELOPE, DIRECT_MESSAGES, DIRECT_PEER_ENVELOPE } from "./hot_codecs.ts";
 import { MAX_FRAME_BYTES } from "./limits.ts";
 import {
   CLIENT_ENVELOPE,
@@ -31,7 +32,7 @@ import {
   PEER_ENVELOPE,
   PEER_MESSAGES,
 } from "./messages.ts";
-import type { Schema } from "./schema.ts";
+import { type Codec, type Schema, writtenOut } from "./schema.ts";
 
 /** The version of the protocol that this build speaks. */
 export const PROTOCOL_VERSION = 1;
@@ -42,7 +43,6 @@ const MAGIC = [0x70, 0x6b, 0x72, 0x66] as const;
 const MAGIC_NUMBER = 0x706b7266;
 const VERSION_OFFSET = 4;
 const TYPE_OFFSET = 5;
-const FLAGS_OFFSET = 6;
 const BODY_BYTES_OFFSET = 8;
 const CRC_OFFSET = 12;
 
@@ -53,14 +53,14 @@ interface Kind {
   readonly family: Packet["family"];
   readonly name: string;
   readonly number: number;
-  readonly envelope: Schema<unknown>;
-  readonly schema: Schema<object>;
+  readonly envelope: Codec<Packet["envelope"]>;
+  readonly message: Codec<Packet["message"]>;
 }
 
 const KINDS: readonly Kind[] = [
-  ...kindsOf("peer", PEER_ENVELOPE, PEER_MESSAGES),
-  ...kindsOf("request", CLIENT_ENVELOPE, CLIENT_REQUESTS),
-  ...kindsOf("response", CLIENT_ENVELOPE, CLIENT_RESPONSES),
+  ...kindsOf("peer", PEER_ENVELOPE, DIRECT_PEER_ENVELOPE, PEER_MESSAGES),
+  ...kindsOf("request", CLIENT_ENVELOPE, DIRECT_CLIENT_ENVELOPE, CLIENT_REQUESTS),
+  ...kindsOf("response", CLIENT_ENVELOPE, DIRECT_CLIENT_ENVELOPE, CLIENT_RESPONSES),
 ];
 const KIND_BY_NAME = new Map(KINDS.map((kind) => [kind.name, kind]));
 const KIND_BY_NUMBER: (Kind | undefined)[] = new Array(256).fill(undefined);
@@ -70,27 +70,40 @@ for (const kind of KINDS) KIND_BY_NUMBER[kind.number] = kind;
 const sharedWriter = new ByteWriter(64 * 1024, MAX_FRAME_BYTES);
 
 /**
- * The frame of a packet. Throws {@linkcode PackraftError} for a value that its schema does not allow, and for a
- * packet that does not fit into a frame.
+ * The frame of a packet, in memory of its own. Throws {@linkcode PackraftError} for a value that its schema does not
+ * allow, and for a packet that does not fit into a frame.
  */
 export function encodePacket(packet: Packet): Uint8Array<ArrayBuffer> {
+  sharedWriter.reset();
+  writeFrame(sharedWriter, packet);
+  return sharedWriter.finish();
+}
+
+/**
+ * Puts the frame of a packet behind what the writer holds: many frames become one buffer, without memory of their own
+ * for each. Throws as {@linkcode encodePacket} does: then the writer holds what it held before.
+ */
+export function appendPacket(writer: ByteWriter, packet: Packet): void {
+  writer.atMost(MAX_FRAME_BYTES, writeFrame, packet);
+}
+
+function writeFrame(writer: ByteWriter, packet: Packet): void {
   const kind = KIND_BY_NAME.get(packet.message.type);
   if (kind === undefined || kind.family !== packet.family) {
     throw new PackraftError("unknownType", `"${packet.message.type}" is no ${packet.family} message`);
   }
-  const writer = sharedWriter;
-  writer.reset();
+  const start = writer.length;
   writer.u32(MAGIC_NUMBER);
-  writer.u8(PROTOCOL_VERSION);
-  writer.u8(kind.number);
-  writer.u16(0);
+  writer.u32(PROTOCOL_VERSION * 0x1000000 + kind.number * 0x10000); // flags: none
   writer.u32(0); // bodyBytes, known below
   writer.u32(0); // crc32, known below
   kind.envelope.write(writer, packet.envelope);
-  kind.schema.write(writer, packet.message);
-  writer.patchU32(BODY_BYTES_OFFSET, writer.length - FRAME_HEADER_BYTES);
-  writer.patchU32(CRC_OFFSET, frameCrc(writer.view()));
-  return writer.finish();
+  kind.message.write(writer, packet.message);
+  const end = writer.length;
+  const body = start + FRAME_HEADER_BYTES;
+  writer.patchU32(start + BODY_BYTES_OFFSET, end - body);
+  const headerCrc = writer.crc32(start + VERSION_OFFSET, start + CRC_OFFSET, 0);
+  writer.patchU32(start + CRC_OFFSET, writer.crc32(body, end, headerCrc));
 }
 
 /** Checks as much of a header as is there: another protocol is recognised by its first byte. */
@@ -114,10 +127,9 @@ export function frameBytes(
   maxFrameBytes: number,
   families: readonly Packet["family"][],
 ): number {
-  const header = new DataView(bytes.buffer, bytes.byteOffset + start, FRAME_HEADER_BYTES);
-  if (header.getUint32(0) !== MAGIC_NUMBER) checkHeaderStart(bytes.subarray(start), FRAME_HEADER_BYTES);
-  checkVersion(header.getUint8(VERSION_OFFSET));
-  const number = header.getUint8(TYPE_OFFSET);
+  if (wordAt(bytes, start) !== MAGIC_NUMBER) checkHeaderStart(bytes.subarray(start), FRAME_HEADER_BYTES);
+  checkVersion(bytes[start + VERSION_OFFSET]);
+  const number = bytes[start + TYPE_OFFSET] ?? 0;
   const kind = KIND_BY_NUMBER[number];
   if (kind === undefined) {
     throw new PackraftError("unknownType", `message type 0x${byteHex(number)} is not known`);
@@ -128,9 +140,9 @@ export function frameBytes(
       `${kind.name} is not accepted here: only ${families.join(" and ")} messages are`,
     );
   }
-  const flags = header.getUint16(FLAGS_OFFSET);
+  const flags = wordAt(bytes, start + VERSION_OFFSET) & 0xffff;
   if (flags !== 0) throw new PackraftError("unknownFlags", `flags 0x${flags.toString(16)} are not known`);
-  const bodyBytes = header.getUint32(BODY_BYTES_OFFSET);
+  const bodyBytes = wordAt(bytes, start + BODY_BYTES_OFFSET);
   if (bodyBytes === 0) throw new PackraftError("badFrameLength", "frame length 0: a body has at least 1 B");
   const wholeBytes = FRAME_HEADER_BYTES + bodyBytes;
   if (wholeBytes > maxFrameBytes) {
@@ -139,28 +151,36 @@ export function frameBytes(
   return wholeBytes;
 }
 
-/** The packet in a whole frame with a valid header. Its byte strings share the frame's memory. */
-export function decodeFrame(frame: Uint8Array): Packet {
-  const reader = new ByteReader(frame);
-  reader.raw(TYPE_OFFSET);
-  const kind = KIND_BY_NUMBER[reader.u8()];
+/**
+ * The packet in the whole frame, with a valid header, that `bytes` holds from `start` (inclusive) to `end`
+ * (exclusive). Its byte strings share that memory.
+ */
+export function decodeFrame(bytes: Uint8Array, start: number, end: number): Packet {
+  const kind = KIND_BY_NUMBER[bytes[start + TYPE_OFFSET] ?? 0];
   if (kind === undefined) throw new PackraftError("unknownType", "message type is not known");
-  reader.raw(CRC_OFFSET - FLAGS_OFFSET);
-  const expected = reader.u32();
-  const actual = frameCrc(frame);
+  const expected = wordAt(bytes, start + CRC_OFFSET);
+  const body = start + FRAME_HEADER_BYTES;
+  const actual = crc32(bytes, crc32(bytes, 0, start + VERSION_OFFSET, start + CRC_OFFSET), body, end);
   if (expected !== actual) {
     throw new PackraftError(
       "badChecksum",
       `checksum is 0x${wordHex(actual)}, the frame says 0x${wordHex(expected)}`,
     );
   }
+  const reader = new ByteReader(bytes, body, end);
   const envelope = kind.envelope.read(reader);
-  const message = { type: kind.name, ...kind.schema.read(reader) };
+  const message = kind.message.read(reader);
   if (reader.remaining > 0) {
     throw new PackraftError("trailingBytes", `${kind.name} is followed by ${reader.remaining} B`);
   }
   // The family, the envelope and the message of one kind belong together, which its type cannot say.
   return { family: kind.family, envelope, message } as Packet;
+}
+
+/** Four bytes, big-endian. Not through a DataView: making one would cost more than a small message. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  const high = (bytes[at] ?? 0) << 8 | (bytes[at + 1] ?? 0);
+  return (high << 16 | (bytes[at + 2] ?? 0) << 8 | (bytes[at + 3] ?? 0)) >>> 0;
 }
 
 function checkVersion(version: number | undefined): void {
@@ -187,16 +207,27 @@ function guessAt(start: Uint8Array): string {
   return isHttp ? "; HTTP?" : "";
 }
 
-function frameCrc(frame: Uint8Array): number {
-  return crc32(frame.subarray(FRAME_HEADER_BYTES), crc32(frame.subarray(VERSION_OFFSET, CRC_OFFSET)));
-}
-
-function kindsOf(family: Packet["family"], envelope: Schema<unknown>, messages: Family): Kind[] {
+function kindsOf<Envelope extends Packet["envelope"]>(
+  family: Packet["family"],
+  envelope: Codec<Envelope>,
+  directEnvelope: Codec<Envelope>,
+  messages: Family,
+): Kind[] {
   return Object.entries(messages).map(([name, { number, schema }]) => ({
     family,
     name,
     number,
-    envelope,
-    schema,
+    envelope: writtenOut(envelope, directEnvelope) as unknown as Kind["envelope"],
+    message: messageCodec(name, schema),
   }));
+}
+
+/** The fields of a message as its schema has them, and its name. */
+function messageCodec(name: string, schema: Schema<object>): Kind["message"] {
+  const general = {
+    write: schema.write,
+    read: (reader: ByteReader) => ({ type: name, ...schema.read(reader) }) as Packet["message"],
+  };
+  const direct = DIRECT_MESSAGES.get(name);
+  return direct === undefined ? general : writtenOut(general, direct);
 }

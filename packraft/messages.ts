@@ -12,9 +12,10 @@
  * @module
  */
 import { CLIENT_REQUESTS, CLIENT_RESPONSES } from "./client_messages.ts";
-import { MAX_CLUSTER_ID_BYTES, MAX_HOST_BYTES, MAX_LUID_BYTES, MAX_PORT } from "./limits.ts";
+import { MAX_CLUSTER_ID_BYTES, MAX_HOST_BYTES, MAX_LUID_BYTES } from "./limits.ts";
 import { PEER_MESSAGES } from "./peer_messages.ts";
-import { record, text, type TypeOf, varint, varintUpTo } from "./schema.ts";
+import { PORT } from "./records.ts";
+import { record, text, type TypeOf, varint } from "./schema.ts";
 
 export * from "./client_messages.ts";
 export * from "./peer_messages.ts";
@@ -36,7 +37,7 @@ export const PEER_ENVELOPE = record({
    * Empty and 0 if it takes none.
    */
   host: text({ max: MAX_HOST_BYTES }),
-  peerPort: varintUpTo(MAX_PORT),
+  peerPort: PORT,
   /** The index of the newest configuration that the sender knows to be committed, and that has it there; 0 if none. */
   addressIndex: varint,
 });

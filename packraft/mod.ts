@@ -27,7 +27,7 @@ export { ByteReader } from "./byte_reader.ts";
 export { ByteWriter } from "./byte_writer.ts";
 export { type Crc32, crc32, offerNativeCrc32 } from "./crc32.ts";
 export * from "./errors.ts";
-export { encodePacket, FRAME_HEADER_BYTES, PROTOCOL_VERSION } from "./frame.ts";
+export { appendPacket, encodePacket, FRAME_HEADER_BYTES, PROTOCOL_VERSION } from "./frame.ts";
 export * from "./limits.ts";
 export { decodeMembers, encodeMembers } from "./member_list.ts";
 export * from "./messages.ts";

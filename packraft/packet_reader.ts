@@ -75,8 +75,8 @@ export class PacketReader {
     if (this.#failure !== undefined) throw this.#failure;
     try {
       for (let piece = this.#pieces[this.#first]; piece !== undefined; piece = this.#pieces[this.#first]) {
-        const frame = (this.#partialBytes === 0 ? this.#wholeFrame(piece) : undefined) ?? this.#gather(piece);
-        if (frame !== undefined) return decodeFrame(frame);
+        const packet = (this.#partialBytes === 0 ? this.#readWhole(piece) : undefined) ?? this.#gather(piece);
+        if (packet !== undefined) return packet;
       }
       return undefined;
     } catch (error) {
@@ -94,18 +94,18 @@ export class PacketReader {
     throw error;
   }
 
-  /** The frame that begins at the start of what is unread, if it lies whole in the piece. */
-  #wholeFrame(piece: Uint8Array): Uint8Array | undefined {
+  /** The packet whose frame begins at the start of what is unread, if that lies whole in the piece. */
+  #readWhole(piece: Uint8Array): Packet | undefined {
     const start = this.#offset;
     if (piece.length - start < FRAME_HEADER_BYTES) return undefined;
     const end = start + frameBytes(piece, start, this.#maxFrameBytes, this.#families);
     if (end > piece.length) return undefined;
     this.#use(piece, end - start);
-    return piece.subarray(start, end);
+    return decodeFrame(piece, start, end);
   }
 
-  /** Adds what the piece has of the partial frame: first the header, then the rest. Returns it once it is whole. */
-  #gather(piece: Uint8Array): Uint8Array | undefined {
+  /** Adds what the piece has of the partial frame: first the header, then the rest. Decodes it once it is whole. */
+  #gather(piece: Uint8Array): Packet | undefined {
     const upTo = this.#wholeBytes || FRAME_HEADER_BYTES;
     const count = Math.min(upTo - this.#partialBytes, piece.length - this.#offset);
     this.#reserve(this.#partialBytes + count, upTo);
@@ -118,9 +118,9 @@ export class PacketReader {
     }
     // A body has at least one byte, so a header alone is never a whole frame.
     if (this.#partialBytes !== this.#wholeBytes) return undefined;
-    const frame = this.#partial.subarray(0, this.#wholeBytes);
+    const [frame, end] = [this.#partial, this.#wholeBytes];
     this.#forgetPartial(); // the packet shares its memory
-    return frame;
+    return decodeFrame(frame, 0, end);
   }
 
   /** Counts bytes of the first unread piece as read. */

@@ -10,6 +10,11 @@ import { MAX_ENTRIES_PER_MESSAGE, MAX_SNAPSHOT_CHUNK_BYTES } from "./limits.ts";
 import { CONFIGURATION, ENTRY, MEMORY, VOTE_REFUSAL } from "./records.ts";
 import { bool, bytes, list, record, varint, varintUpTo } from "./schema.ts";
 
+/** Entries of the log, one behind the other. */
+export const ENTRIES = list(ENTRY, { max: MAX_ENTRIES_PER_MESSAGE });
+/** The hash of a node's state: 32 bits. */
+export const STATE_HASH = varintUpTo(2 ** 32 - 1);
+
 const VOTE_REQUEST = { term: varint, lastLogIndex: varint, lastLogTerm: varint };
 const VOTE_RESPONSE = {
   /** The voter's currentTerm. */
@@ -49,7 +54,7 @@ export const PEER_MESSAGES = {
       hashIndex: varint,
       /** "Your state differs from that of the majority, and this is the first entry after which it does." 0: it does not. */
       divergesAt: varint,
-      entries: list(ENTRY, { max: MAX_ENTRIES_PER_MESSAGE }),
+      entries: ENTRIES,
     }),
   },
   AppendEntriesResponse: {
@@ -70,7 +75,7 @@ export const PEER_MESSAGES = {
       readRound: varint,
       /** The entry that the hash is of: the request's hashIndex, or 0 if the hash is not known (any more, or yet). */
       hashIndex: varint,
-      stateHash: varintUpTo(2 ** 32 - 1),
+      stateHash: STATE_HASH,
     }),
   },
   /**

@@ -12,19 +12,48 @@ import {
   MAX_VALUE_BYTES,
   MIN_KEY_BYTES,
 } from "./limits.ts";
-import { bytes, list, oneOf, record, text, type TypeOf, varint, varintUpTo } from "./schema.ts";
+import {
+  bytes,
+  list,
+  oneOf,
+  record,
+  type Schema,
+  text,
+  type TypeOf,
+  varint,
+  varintUpTo,
+  writtenOut,
+} from "./schema.ts";
+
+const ENTRY_KIND = oneOf("noop", "command", "configuration");
+const ENTRY_DATA = bytes({ max: MAX_ENTRY_DATA_BYTES });
+const ENTRY_FIELDS = record({ index: varint, term: varint, kind: ENTRY_KIND, data: ENTRY_DATA });
 
 /**
  * One entry of the replicated log. `index` is 1-based. A `noop` carries no data, a `command` what the application
  * encoded, a `configuration` the {@linkcode MEMBERS} of the cluster from this entry on.
  */
-export const ENTRY = record({
-  index: varint,
-  term: varint,
-  kind: oneOf("noop", "command", "configuration"),
-  data: bytes({ max: MAX_ENTRY_DATA_BYTES }),
-});
-export type Entry = TypeOf<typeof ENTRY>;
+export const ENTRY: Schema<Entry> = {
+  ...ENTRY_FIELDS,
+  ...writtenOut(ENTRY_FIELDS, {
+    write(writer, entry) {
+      writer.varint(entry.index);
+      writer.varint(entry.term);
+      ENTRY_KIND.write(writer, entry.kind);
+      ENTRY_DATA.write(writer, entry.data);
+    },
+    read: (reader) => ({
+      index: reader.varint(),
+      term: reader.varint(),
+      kind: ENTRY_KIND.read(reader),
+      data: ENTRY_DATA.read(reader),
+    }),
+  }),
+};
+export type Entry = TypeOf<typeof ENTRY_FIELDS>;
+
+/** A TCP port, or 0 for none. */
+export const PORT = varintUpTo(MAX_PORT);
 
 export const KEY = bytes({ min: MIN_KEY_BYTES, max: MAX_KEY_BYTES });
 export const VALUE = bytes({ max: MAX_VALUE_BYTES });
@@ -36,8 +65,8 @@ export type Pair = TypeOf<typeof PAIR>;
 export const MEMBER = record({
   id: varint,
   host: text({ max: MAX_HOST_BYTES }),
-  peerPort: varintUpTo(MAX_PORT),
-  clientPort: varintUpTo(MAX_PORT),
+  peerPort: PORT,
+  clientPort: PORT,
   /** A learner is sent everything and counts for nothing. */
   role: oneOf("voter", "learner"),
   /**

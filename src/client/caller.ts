@@ -12,6 +12,7 @@ import { ClientClosedError, OutcomeUnknownError, RequestError } from "./errors.t
 import { LeaderSearch } from "./leader_search.ts";
 import { type ClientPlatform, nameOf, type ServerAddress } from "./platform.ts";
 import { Troubles } from "./troubles.ts";
+import { TurnClock } from "./turn_clock.ts";
 
 export interface CallerOptions {
   readonly servers: readonly ServerAddress[];
@@ -26,7 +27,10 @@ export class Caller {
   readonly #options: CallerOptions;
   readonly #platform: ClientPlatform;
   readonly #firstServer: ServerAddress;
+  readonly #clock: TurnClock;
   readonly #connections = new Map<string, Connection>();
+  /** The connection that was asked for last: almost always the next one too. */
+  #last: { readonly server: ServerAddress; readonly connection: Connection } | undefined;
   readonly #search: LeaderSearch;
   readonly #troubles = new Troubles();
   #isClosed = false;
@@ -37,23 +41,45 @@ export class Caller {
     this.#options = options;
     this.#platform = options.platform;
     this.#firstServer = first;
+    this.#clock = new TurnClock(options.platform);
     this.#search = new LeaderSearch(options.platform);
   }
 
   /** When a request that begins now has to be over. */
   deadlineMs(): number {
-    return this.#platform.now() + this.#options.timeoutMs;
+    return this.#clock.now() + this.#options.timeoutMs;
   }
 
-  /** One request, through as many attempts as it takes. Resolves to the answer of one node, whole. */
-  async call(request: ClientRequest, deadlineMs: number): Promise<readonly ClientResponse[]> {
-    const leftMs = this.#remainingMs(deadlineMs, false);
-    const leader = needsLeader(request) ? this.#search.leader : undefined;
-    if (leader === undefined) return await this.#pursue(request, deadlineMs);
-    // The usual case, kept short: the leader is known, and answers.
-    const outcome = await this.#attempt(leader, request, leftMs);
-    if (isFinal(request, outcome)) return outcome.responses;
-    return await this.#pursue(request, deadlineMs, { server: leader, outcome });
+  /**
+   * One request, through as many attempts as it takes. Calls `answered` with the answer of one node, whole, or `failed`:
+   * one of them, once.
+   */
+  call(
+    request: ClientRequest,
+    deadlineMs: number,
+    answered: (responses: readonly ClientResponse[]) => void,
+    failed: (error: unknown) => void,
+  ): void {
+    try {
+      const leftMs = this.#remainingMs(deadlineMs, false);
+      const leader = needsLeader(request) ? this.#search.leader : undefined;
+      if (leader === undefined || this.#options.isOneShot) {
+        this.#pursue(request, deadlineMs).then(answered, failed);
+        return;
+      }
+      // The usual case, kept short: the leader is known, and answers.
+      this.#connectionTo(leader).ask(
+        request,
+        this.#limitMs(request, leftMs),
+        this.#clock.now(),
+        (outcome) => {
+          if (isFinal(request, outcome)) return answered(outcome.responses);
+          this.#pursue(request, deadlineMs, { server: leader, outcome }).then(answered, failed);
+        },
+      );
+    } catch (error) {
+      failed(error);
+    }
   }
 
   /** The same where it is not that simple. `first` is an attempt that has been made. */
@@ -114,6 +140,7 @@ export class Caller {
     this.#isClosed = true;
     for (const connection of this.#connections.values()) connection.close();
     this.#connections.clear();
+    this.#last = undefined;
     this.#search.stop();
   }
 
@@ -124,7 +151,7 @@ export class Caller {
         ? new OutcomeUnknownError("the client was closed, outcome unknown: the write may have taken effect")
         : new ClientClosedError("the client was closed");
     }
-    const leftMs = deadlineMs - this.#platform.now();
+    const leftMs = deadlineMs - this.#clock.now();
     if (leftMs <= 0) throw this.#troubles.timedOut(this.#options.timeoutMs, mayHaveTakenEffect);
     return leftMs;
   }
@@ -140,26 +167,31 @@ export class Caller {
   }
 
   async #attempt(server: ServerAddress, request: ClientRequest, leftMs: number): Promise<Outcome> {
-    // A snapshot takes as long as it takes; asking another node instead would only begin another.
-    const limitMs = request.type === "SnapshotRequest"
-      ? leftMs
-      : Math.min(leftMs, this.#options.attemptTimeoutMs);
-    if (!this.#options.isOneShot) return await this.#connectionTo(server).ask(request, limitMs);
-    const connection = this.#connect(server);
+    const { isOneShot } = this.#options;
+    const connection = isOneShot ? this.#connect(server) : this.#connectionTo(server);
     try {
-      return await connection.ask(request, limitMs);
+      const limitMs = this.#limitMs(request, leftMs);
+      return await new Promise((settle) => connection.ask(request, limitMs, this.#clock.now(), settle));
     } finally {
-      connection.close();
+      if (isOneShot) connection.close();
     }
   }
 
+  /** How long one attempt may take. */
+  #limitMs(request: ClientRequest, leftMs: number): number {
+    // A snapshot takes as long as it takes; asking another node instead would only begin another.
+    return request.type === "SnapshotRequest" ? leftMs : Math.min(leftMs, this.#options.attemptTimeoutMs);
+  }
+
   #connectionTo(server: ServerAddress): Connection {
+    if (this.#last?.server === server && !this.#last.connection.isClosed) return this.#last.connection;
     const name = nameOf(server);
     let connection = this.#connections.get(name);
     if (connection === undefined || connection.isClosed) {
       connection = this.#connect(server);
       this.#connections.set(name, connection);
     }
+    this.#last = { server, connection };
     return connection;
   }
 

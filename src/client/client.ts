@@ -10,7 +10,6 @@ import {
   type ClientRequestOf,
   type ClientResponse,
   type ClientResponseOf,
-  type Member,
   type Pair,
   type ReadMode,
 } from "../../packraft/mod.ts";
@@ -18,6 +17,7 @@ import { expected } from "./answers.ts";
 import { Caller } from "./caller.ts";
 import { OutcomeUnknownError, RequestError, SessionLostError } from "./errors.ts";
 import { checkedKey, checkedValue } from "./inputs.ts";
+import { type ClusterMember, type ClusterMembers, isAt, type MemberPlace } from "./members.ts";
 import { type ClientPlatform, denoPlatform, type ServerAddress } from "./platform.ts";
 import { type WriteSession, WriteWindow } from "./write_window.ts";
 
@@ -42,15 +42,6 @@ export interface DraftyClientOptions {
   /** Time, chance and connections; by default Deno's. */
   readonly platform?: ClientPlatform;
 }
-
-/** A member of a cluster. */
-export type ClusterMember = Member;
-
-/** Where a member is found. */
-export type MemberPlace = Pick<Member, "host" | "peerPort" | "clientPort">;
-
-/** The members of a cluster, since the entry at `index`. */
-export type ClusterMembers = Omit<ClientResponseOf<"MembersResponse">, "type">;
 
 /** What a node has, without asking anyone. */
 export interface StaleRead {
@@ -100,29 +91,51 @@ export class DraftyClient {
   }
 
   /** Sets a key. Resolves, once that is committed, to the index of the entry that did it. */
-  async put(key: Uint8Array | string, value: Uint8Array | string): Promise<{ index: number }> {
-    const fields = { key: checkedKey(key), value: checkedValue(value) };
-    const response = await this.#write((session) => ({ type: "PutRequest", ...session, ...fields }));
-    return { index: expected(response, "PutResponse").index };
+  put(key: Uint8Array | string, value: Uint8Array | string): Promise<{ index: number }> {
+    return new Promise((resolve, reject) => {
+      const keyBytes = checkedKey(key);
+      const valueBytes = checkedValue(value);
+      this.#write(
+        ({ clientId, sequence, answeredUpTo }) => ({
+          type: "PutRequest",
+          clientId,
+          sequence,
+          answeredUpTo,
+          key: keyBytes,
+          value: valueBytes,
+        }),
+        ([response]) => resolve({ index: expected(response, "PutResponse").index }),
+        reject,
+      );
+    });
   }
 
   /** Removes a key. Resolves to whether it was there, and the index of the entry that removed it. */
-  async delete(key: Uint8Array | string): Promise<{ found: boolean; index: number }> {
-    const fields = { key: checkedKey(key) };
-    const response = await this.#write((session) => ({ type: "DeleteRequest", ...session, ...fields }));
-    const { found, index } = expected(response, "DeleteResponse");
-    return { found, index };
+  delete(key: Uint8Array | string): Promise<{ found: boolean; index: number }> {
+    return new Promise((resolve, reject) => {
+      const keyBytes = checkedKey(key);
+      this.#write(
+        (session) => ({ type: "DeleteRequest", ...session, key: keyBytes }),
+        ([response]) => {
+          const { found, index } = expected(response, "DeleteResponse");
+          resolve({ found, index });
+        },
+        reject,
+      );
+    });
   }
 
-  /** The value of a key, or undefined if there is none. Linearizable: it sees every write that was answered before. */
-  async get(key: Uint8Array | string): Promise<Uint8Array | undefined> {
-    const { value } = await this.#get(key, this.#readFrom);
-    return value;
+  /**
+   * The value of a key, or undefined if there is none. Linearizable: it sees every write that was answered before. The
+   * bytes are the caller's; short ones may have others beside them in their `buffer`.
+   */
+  get(key: Uint8Array | string): Promise<Uint8Array | undefined> {
+    return this.#get(key, this.#readFrom, ({ value }) => value);
   }
 
   /** The value of a key as the first node that answers has it, and how old that may be. */
   getStale(key: Uint8Array | string): Promise<StaleRead> {
-    return this.#get(key, "stale");
+    return this.#get(key, "stale", (read) => read);
   }
 
   /** All pairs, in the order of their keys' bytes, as they were at one moment. */
@@ -212,14 +225,22 @@ export class DraftyClient {
 
   // ------------------------------------------------------------------------------------------- within
 
-  async #get(key: Uint8Array | string, mode: ReadMode): Promise<StaleRead> {
-    const [response] = await this.#read({ type: "GetRequest", key: checkedKey(key), mode });
-    const { found, value, appliedIndex, isAgeKnown, ageMs } = expected(response, "GetResponse");
-    return {
-      value: found ? value.slice() : undefined, // a copy: the original holds on to all that came with it
-      appliedIndex,
-      ageMs: isAgeKnown ? ageMs : undefined,
-    };
+  #get<Result>(
+    key: Uint8Array | string,
+    mode: ReadMode,
+    resultOf: (read: StaleRead) => Result,
+  ): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const request = { type: "GetRequest", key: checkedKey(key), mode } as const;
+      this.#caller.call(request, this.#caller.deadlineMs(), ([response]) => {
+        const { found, value, appliedIndex, isAgeKnown, ageMs } = expected(response, "GetResponse");
+        resolve(resultOf({
+          value: found ? value : undefined,
+          appliedIndex,
+          ageMs: isAgeKnown ? ageMs : undefined,
+        }));
+      }, reject);
+    });
   }
 
   /**
@@ -242,32 +263,33 @@ export class DraftyClient {
   }
 
   #read(request: ClientRequest): Promise<readonly ClientResponse[]> {
-    return this.#caller.call(request, this.#caller.deadlineMs());
+    return new Promise((resolve, reject) => {
+      this.#caller.call(request, this.#caller.deadlineMs(), resolve, reject);
+    });
   }
 
-  async #write(requestOf: (session: WriteSession) => ClientRequest): Promise<ClientResponse | undefined> {
+  /** A write, as soon as the session has room for it. */
+  #write(
+    requestOf: (session: WriteSession) => ClientRequest,
+    answered: (responses: readonly ClientResponse[]) => void,
+    failed: (error: unknown) => void,
+  ): void {
     const deadlineMs = this.#caller.deadlineMs();
     const window = this.#window;
-    const begun = window.begin();
-    const session = begun instanceof Promise ? await begun : begun;
-    let response: ClientResponse | undefined;
-    try {
-      [response] = await this.#caller.call(requestOf(session), deadlineMs);
-      return response;
-    } catch (error) {
-      // The cluster has forgotten this client: later writes are a new one's, unless the caller chose the id.
-      if (error instanceof SessionLostError && window === this.#window && !this.#isIdChosen) {
-        this.#window = new WriteWindow(randomClientId());
-      }
-      throw error;
-    } finally {
-      window.end(session.sequence, response !== undefined);
-    }
+    window.begin((session) => {
+      this.#caller.call(requestOf(session), deadlineMs, (responses) => {
+        window.end(session.sequence, true);
+        answered(responses);
+      }, (error) => {
+        // The cluster has forgotten this client: later writes are a new one's, unless the caller chose the id.
+        if (error instanceof SessionLostError && window === this.#window && !this.#isIdChosen) {
+          this.#window = new WriteWindow(randomClientId());
+        }
+        window.end(session.sequence, false);
+        failed(error);
+      });
+    });
   }
-}
-
-function isAt(member: ClusterMember | undefined, { host, peerPort, clientPort }: MemberPlace): boolean {
-  return member?.host === host && member.peerPort === peerPort && member.clientPort === clientPort;
 }
 
 function randomClientId(): Uint8Array {

@@ -1,25 +1,31 @@
 /**
  * One connection to a node's client port, with any number of requests in flight, matched by transaction id.
  *
- * Requests of one turn leave with one write. Time limits are looked after by one timer for all requests, not one
- * each: at tens of thousands of requests a second that is what a client would otherwise be doing.
+ * A request costs no promise, no timer and no memory of its own here, for at a hundred thousand requests a second that
+ * is what a client would be doing. Requests of one turn are put into one buffer and leave with one write; while it is
+ * under way, the next ones gather. One timer looks after all time limits. Answers are handed to who asked before the
+ * next read, so that the memory they came in can be read into again.
  *
  * @module
  */
-import { concat } from "@std/bytes";
 import {
+  appendPacket,
+  ByteWriter,
   type ClientRequest,
   type ClientResponse,
-  encodePacket,
   type Packet,
   PacketReader,
 } from "../../packraft/mod.ts";
 import type { Attempt } from "./decisions.ts";
 import type { ByteStream, ClientPlatform, ServerAddress } from "./platform.ts";
+import { Slab } from "./slab.ts";
 
-const READ_BYTES = 64 * 1024;
-/** A read that fills less than this is copied, so that its buffer can be used again. */
-const COPY_UP_TO_BYTES = 16 * 1024;
+/** Transaction ids are numbers to this base. */
+const ID_RADIX = 36;
+const READ_BYTES = 256 * 1024;
+const WRITE_BYTES = 16 * 1024;
+/** So many requests on one connection are many. */
+const MANY_REQUESTS = 1_000;
 /** How often time limits are looked after: a limit is met this much late at most. */
 const SWEEP_MS = 20;
 
@@ -31,6 +37,8 @@ export type Outcome =
 interface Waiting {
   /** Its place in the order of requests on this connection, from 1. */
   readonly number: number;
+  /** The number as text. */
+  readonly transactionId: string;
   readonly sinceMs: number;
   expiresMs: number;
   readonly limitMs: number;
@@ -43,11 +51,15 @@ export class Connection {
   readonly #address: ServerAddress;
   readonly #platform: ClientPlatform;
   readonly #stallMs: number;
-  readonly #waiting = new Map<string, Waiting>();
+  /** By their numbers: text that has just come from the network is slow to look up. */
+  readonly #waiting = new Map<number, Waiting>();
   readonly #connecting = new AbortController();
   readonly #startMs: number;
+  readonly #unsent = new ByteWriter(WRITE_BYTES);
+  readonly #values = new Slab();
   #stream: ByteStream | undefined;
-  #unsent: Uint8Array[] = [];
+  /** Whether an answer that was handed out shares the memory that is read into. */
+  #isBufferShared = false;
   /** The number of the last request, and of the last whose bytes the socket may have. */
   #lastNumber = 0;
   #sentUpTo = 0;
@@ -72,28 +84,27 @@ export class Connection {
   }
 
   /**
-   * Sends a request and waits for its answer, for at most `limitMs`, connecting included. Never rejects, but throws
-   * `PackraftError` for a request that cannot be encoded.
+   * Sends a request and waits for its answer, for at most `limitMs` from `nowMs` on, connecting included. `settle` is
+   * called once, with what came of it. Throws `PackraftError` for a request that cannot be encoded.
    */
-  ask(request: ClientRequest, limitMs: number): Promise<Outcome> {
-    const number = ++this.#lastNumber;
-    const transactionId = number.toString(36);
-    const frame = encodePacket({ family: "request", envelope: { transactionId }, message: request });
-    return new Promise((settle) => {
-      if (this.#isClosed) return settle({ kind: "unreachable", reason: "the connection is closed" });
-      const sinceMs = this.#platform.now();
-      this.#waiting.set(transactionId, {
-        number,
-        sinceMs,
-        expiresMs: sinceMs + limitMs,
-        limitMs,
-        pages: undefined,
-        settle,
-      });
-      this.#unsent.push(frame);
-      if (this.#stream !== undefined) this.#scheduleWrite(this.#stream);
-      this.#scheduleSweep();
+  ask(request: ClientRequest, limitMs: number, nowMs: number, settle: (outcome: Outcome) => void): void {
+    if (this.#isClosed) return settle({ kind: "unreachable", reason: "the connection is closed" });
+    const number = this.#lastNumber + 1;
+    const transactionId = number.toString(ID_RADIX);
+    appendPacket(this.#unsent, { family: "request", envelope: { transactionId }, message: request });
+    this.#lastNumber = number;
+    if (number === MANY_REQUESTS) this.#platform.expectMany?.();
+    this.#waiting.set(number, {
+      number,
+      transactionId,
+      sinceMs: nowMs,
+      expiresMs: nowMs + limitMs,
+      limitMs,
+      pages: undefined,
+      settle,
     });
+    if (this.#stream !== undefined) this.#scheduleWrite(this.#stream);
+    this.#scheduleSweep();
   }
 
   /** Closes; what is in flight is unanswered. */
@@ -124,12 +135,12 @@ export class Connection {
   async #write(stream: ByteStream): Promise<void> {
     try {
       while (this.#unsent.length > 0 && !this.#isClosed) {
-        const bytes = concat(this.#unsent);
-        this.#unsent = [];
+        const bytes = this.#unsent.take();
         this.#sentUpTo = this.#lastNumber;
         for (let offset = 0; offset < bytes.length;) {
           offset += await stream.write(offset === 0 ? bytes : bytes.subarray(offset));
         }
+        this.#unsent.giveBack(bytes);
       }
       this.#isWriting = false;
     } catch (error) {
@@ -144,33 +155,32 @@ export class Connection {
       const count = await stream.read(buffer);
       if (count === null) return this.#fail("the node closed the connection");
       this.#heardMs = this.#platform.now();
-      // What packets carry shares the memory of the bytes pushed, so those are never written to again.
-      if (count <= COPY_UP_TO_BYTES) {
-        reader.push(buffer.slice(0, count));
-      } else {
-        reader.push(buffer.subarray(0, count));
-        buffer = new Uint8Array(READ_BYTES);
-      }
+      reader.push(buffer.subarray(0, count));
       for (let packet = reader.next(); packet !== undefined; packet = reader.next()) this.#take(packet);
+      // All that came whole has been handed out, and the reader has copied the rest.
+      if (this.#isBufferShared) buffer = new Uint8Array(READ_BYTES);
+      this.#isBufferShared = false;
     }
   }
 
   #take({ envelope, message }: Packet): void {
     if (!("transactionId" in envelope)) return; // the reader accepts no such family
-    const response = message as ClientResponse;
+    let response = message as ClientResponse;
     const { transactionId } = envelope;
     if (transactionId === "") {
       // It concerns the connection, which the node will close; which request it blames cannot be known.
       return this.#fail(response.type === "ErrorResponse" ? response.message : "an answer to no request");
     }
-    const waiting = this.#waiting.get(transactionId);
-    if (waiting === undefined) return; // it came too late
+    const waiting = this.#waiting.get(Number.parseInt(transactionId, ID_RADIX));
+    if (waiting?.transactionId !== transactionId) return; // it came too late
+    if (response.type === "GetResponse") response = { ...response, value: this.#values.copy(response.value) };
+    else if (!WITHOUT_BYTES.has(response.type)) this.#isBufferShared = true;
     if (response.type === "DataResponse" && response.more) {
       (waiting.pages ??= []).push(response);
       waiting.expiresMs = this.#heardMs + waiting.limitMs;
       return;
     }
-    this.#waiting.delete(transactionId);
+    this.#waiting.delete(waiting.number);
     const responses = waiting.pages === undefined ? [response] : [...waiting.pages, response];
     waiting.settle({ kind: "answered", responses });
   }
@@ -188,13 +198,13 @@ export class Connection {
     if (this.#stream === undefined && nowMs - this.#startMs >= this.#stallMs) {
       return this.#fail(`no connection in ${this.#stallMs} ms`);
     }
-    for (const [transactionId, waiting] of this.#waiting) {
+    for (const waiting of this.#waiting.values()) {
       // Whoever is silent with an answer due is stalled, for all we know: the others need not wait as long again.
       if (nowMs - Math.max(this.#heardMs, waiting.sinceMs) >= this.#stallMs) {
         return this.#fail(`no answer in ${this.#stallMs} ms`);
       }
       if (waiting.expiresMs > nowMs) continue;
-      this.#waiting.delete(transactionId);
+      this.#waiting.delete(waiting.number);
       waiting.settle(this.#unansweredOf(waiting, `no answer in ${Math.round(waiting.limitMs)} ms`));
     }
   }
@@ -204,7 +214,7 @@ export class Connection {
     this.#isClosed = true;
     this.#connecting.abort();
     this.#cancelSweep?.();
-    this.#unsent = [];
+    this.#unsent.reset();
     try {
       this.#stream?.close();
     } catch {
@@ -219,6 +229,14 @@ export class Connection {
     return { kind: waiting.number <= this.#sentUpTo ? "unanswered" : "unreachable", reason };
   }
 }
+
+/** What holds no bytes that could share memory with those it came in: numbers and texts. */
+const WITHOUT_BYTES: ReadonlySet<ClientResponse["type"]> = new Set([
+  "PutResponse",
+  "DeleteResponse",
+  "RedirectResponse",
+  "ErrorResponse",
+]);
 
 /** "Connection refused (os error 111)" → "connection refused". */
 function reasonOf(error: unknown): string {

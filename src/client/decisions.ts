@@ -51,7 +51,7 @@ export function doesNotLead(attempt: Attempt): boolean {
 /** Redirects to ever new addresses end here: nobody's cluster is so large. */
 const MAX_REDIRECTS_IN_A_ROW = 10;
 const MIN_PAUSE_MS = 10;
-const MAX_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 20;
 
 /** The state of one request through its attempts. */
 export class RequestProgress {

@@ -3,14 +3,8 @@
  *
  * @module
  */
-export {
-  type ClusterMember,
-  type ClusterMembers,
-  DraftyClient,
-  type DraftyClientOptions,
-  type MemberPlace,
-  type StaleRead,
-} from "./client.ts";
+export { DraftyClient, type DraftyClientOptions, type StaleRead } from "./client.ts";
+export type { ClusterMember, ClusterMembers, MemberPlace } from "./members.ts";
 export {
   ClientClosedError,
   ClientError,

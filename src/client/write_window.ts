@@ -1,14 +1,15 @@
 /**
- * The session of one client id: numbers its writes, and bounds how many are under way, so that the cluster still holds
- * the result of each that may have to be repeated (it keeps the last 1,024 of a client).
+ * The session of one client id: numbers its writes, and bounds how far they run ahead, so that the cluster still holds
+ * the result of each that may have to be repeated.
+ *
+ * The cluster keeps the last 1,024 results of a client. Before it forgets that of a write, it has applied one that is
+ * 1,024 ahead of it; and that one did not begin before the first was over. So 1,024 is enough, and not one more is.
  *
  * @module
  */
 
-/** How many writes may be under way. */
-const MAX_IN_FLIGHT = 256;
-/** How far the newest may be ahead of the oldest that is not answered. */
-const MAX_SPAN = 768;
+/** How far the newest may be ahead of the last that is over with all before it; no more are ever under way. */
+const MAX_SPAN = 1_024;
 
 /** What a write carries so that it takes effect once. */
 export interface WriteSession {
@@ -19,21 +20,23 @@ export interface WriteSession {
 
 export class WriteWindow {
   readonly #clientId: Uint8Array;
+  readonly #maxSpan: number;
   readonly #queue: ((session: WriteSession) => void)[] = [];
   readonly #endedOutOfOrder = new Set<number>();
   #nextSequence = 1;
   #endedUpTo = 0;
-  #inFlight = 0;
   #isKnownToCluster = false;
 
-  constructor(clientId: Uint8Array) {
+  /** @param maxSpan how many results of a client the cluster keeps */
+  constructor(clientId: Uint8Array, maxSpan = MAX_SPAN) {
     this.#clientId = clientId;
+    this.#maxSpan = maxSpan;
   }
 
-  /** The session fields of the next write: at once, or when there is room. */
-  begin(): WriteSession | Promise<WriteSession> {
-    if (this.#hasRoom() && this.#queue.length === 0) return this.#take();
-    return new Promise((resolve) => this.#queue.push(resolve));
+  /** Calls `run` with the session fields of the next write: at once, or when there is room, in the order of the calls. */
+  begin(run: (session: WriteSession) => void): void {
+    if (this.#hasRoom() && this.#queue.length === 0) run(this.#take());
+    else this.#queue.push(run);
   }
 
   /**
@@ -43,18 +46,19 @@ export class WriteWindow {
    */
   end(sequence: number, isAcknowledged: boolean): void {
     this.#isKnownToCluster ||= isAcknowledged;
-    this.#inFlight--;
-    this.#endedOutOfOrder.add(sequence);
-    while (this.#endedOutOfOrder.delete(this.#endedUpTo + 1)) this.#endedUpTo++;
+    if (sequence === this.#endedUpTo + 1) this.#endedUpTo = sequence;
+    else this.#endedOutOfOrder.add(sequence);
+    while (this.#endedOutOfOrder.size > 0 && this.#endedOutOfOrder.delete(this.#endedUpTo + 1)) {
+      this.#endedUpTo++;
+    }
     while (this.#queue.length > 0 && this.#hasRoom()) this.#queue.shift()?.(this.#take());
   }
 
   #hasRoom(): boolean {
-    return this.#inFlight < MAX_IN_FLIGHT && this.#nextSequence - this.#endedUpTo <= MAX_SPAN;
+    return this.#nextSequence - this.#endedUpTo <= this.#maxSpan;
   }
 
   #take(): WriteSession {
-    this.#inFlight++;
     return {
       clientId: this.#clientId,
       sequence: this.#nextSequence++,

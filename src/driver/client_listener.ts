@@ -7,7 +7,6 @@
 import {
   type ClientRequest,
   type ClientResponse,
-  encodePacket,
   type Packet,
   PacketReader,
   PackraftError,
@@ -16,31 +15,56 @@ import { acceptAll } from "./accept_loop.ts";
 import { ClientConnection } from "./client_connection.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import type { TroubleLog } from "./log_sink.ts";
-import type { LuidSource } from "./luids.ts";
+import { luidOf, type LuidSource } from "./luids.ts";
 import { closeQuietly, isSocketError, readPackets } from "./sockets.ts";
 
 const MAX_CONNECTIONS = 1_024;
 const FRAME_LIMIT_MS = 5_000;
 const IDLE_LIMIT_MS = 60_000;
+/**
+ * So much may wait for the log; beyond it clients are not read from, and their sockets fill: what arrives faster than
+ * the disks take it waits where it comes from.
+ */
+const MAX_PENDING_BYTES = 32 * 1024 * 1024;
+
+/** About what a request takes in memory besides its key and its value. */
+const REQUEST_OVERHEAD_BYTES = 256;
 
 export interface ClientListenerOptions {
   readonly listener: Deno.TcpListener;
   readonly luids: LuidSource;
   readonly trouble: TroubleLog;
   readonly now: () => number;
-  readonly request: (luid: string, request: ClientRequest) => void;
+  readonly request: (asker: ClientAsker, request: ClientRequest) => void;
 }
 
 /** Who waits for an answer. */
-interface Waiting {
+export class ClientAsker {
   readonly client: ClientConnection;
   readonly transactionId: string;
+  readonly bytes: number;
+  isAnswered = false;
+  readonly #number: number;
+
+  constructor(client: ClientConnection, transactionId: string, bytes: number, number: number) {
+    this.client = client;
+    this.transactionId = transactionId;
+    this.bytes = bytes;
+    this.#number = number;
+  }
+
+  /** Made when it is looked at: most requests are never named. */
+  get luid(): string {
+    return luidOf("client-request", this.#number);
+  }
 }
 
 export class ClientListener {
   readonly #options: ClientListenerOptions;
   readonly #table: ConnectionTable<ClientConnection>;
-  readonly #waiting = new Map<string, Waiting>();
+  /** What all requests take that are not answered yet. */
+  #pendingBytes = 0;
+  #onRoom: (() => void)[] = [];
   readonly #accepting: Promise<void>;
 
   constructor(options: ClientListenerOptions) {
@@ -59,12 +83,15 @@ export class ClientListener {
     );
   }
 
-  /** Answers the request `luid`. A client that has gone gets nothing. */
-  answer(luid: string, responses: Iterable<ClientResponse>): void {
-    const waiting = this.#waiting.get(luid);
-    if (waiting === undefined) return;
-    this.#waiting.delete(luid);
-    waiting.client.answer(framesOf(waiting.transactionId, responses));
+  /** Answers a request, each once. A client that has gone gets nothing. */
+  answer(asker: ClientAsker, responses: Iterable<ClientResponse>): void {
+    const { client, transactionId, bytes, isAnswered } = asker;
+    if (isAnswered) return;
+    asker.isAnswered = true;
+    client.answer(transactionId, responses);
+    const hadRoom = this.#hasRoom();
+    this.#pendingBytes -= bytes;
+    if (!hadRoom && this.#hasRoom()) { for (const resolve of this.#onRoom.splice(0)) resolve(); }
   }
 
   /** Stops listening, lets answers that are on their way leave, then closes. Resolves when the port is free. */
@@ -92,7 +119,7 @@ export class ClientListener {
         trouble.say(`client ${error.code}`, `${client.luid}: closed, ${error.message}`);
         if (error.code !== "badMagic") {
           client.expectAnswer();
-          client.answer(framesOf("", [badRequest(error)]));
+          client.answer("", [badRequest(error)]);
         }
         await client.drained();
       } else if (!isSocketError(error)) {
@@ -107,18 +134,30 @@ export class ClientListener {
 
   #take(client: ClientConnection, packet: Packet): Promise<void> | undefined {
     if (packet.family !== "request") return undefined; // the reader accepts no other
-    const luid = this.#options.luids.next("client-request");
-    this.#waiting.set(luid, { client, transactionId: packet.envelope.transactionId });
+    const { envelope: { transactionId }, message } = packet;
+    const bytes = bytesOf(message);
+    const number = this.#options.luids.nextNumber("client-request");
+    this.#pendingBytes += bytes;
     client.expectAnswer();
-    this.#options.request(luid, packet.message);
-    return client.roomForMore();
+    this.#options.request(new ClientAsker(client, transactionId, bytes, number), message);
+    return this.#hasRoom() ? client.roomForMore() : this.#roomForMore(client);
+  }
+
+  #hasRoom(): boolean {
+    return this.#pendingBytes < MAX_PENDING_BYTES;
+  }
+
+  /** Nothing more is read from a client that would add to what is too much already. */
+  async #roomForMore(client: ClientConnection): Promise<void> {
+    while (!this.#hasRoom()) await new Promise<void>((resolve) => this.#onRoom.push(resolve));
+    await client.roomForMore();
   }
 }
 
-function* framesOf(transactionId: string, responses: Iterable<ClientResponse>): Generator<Uint8Array> {
-  for (const message of responses) {
-    yield encodePacket({ family: "response", envelope: { transactionId }, message });
-  }
+function bytesOf(request: ClientRequest): number {
+  const keyBytes = "key" in request ? request.key.length : 0;
+  const valueBytes = "value" in request ? request.value.length : 0;
+  return REQUEST_OVERHEAD_BYTES + keyBytes + valueBytes;
 }
 
 /** What is wrong with the bytes; it concerns the connection, so it names no transaction. */

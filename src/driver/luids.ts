@@ -12,11 +12,24 @@
 export type LuidKind = "turn" | "peer-message" | "client-request" | "client-connection" | "peer-connection";
 
 export class LuidSource {
-  readonly #counts = new Map<LuidKind, number>();
+  readonly #counts: Record<LuidKind, number> = {
+    "turn": 0,
+    "peer-message": 0,
+    "client-request": 0,
+    "client-connection": 0,
+    "peer-connection": 0,
+  };
 
   next(kind: LuidKind): string {
-    const count = (this.#counts.get(kind) ?? 0) + 1;
-    this.#counts.set(kind, count);
-    return `${kind}-${count}`;
+    return luidOf(kind, this.nextNumber(kind));
   }
+
+  /** The same for things so many that they get a name only if somebody asks for it: see {@linkcode luidOf}. */
+  nextNumber(kind: LuidKind): number {
+    return ++this.#counts[kind];
+  }
+}
+
+export function luidOf(kind: LuidKind, number: number): string {
+  return `${kind}-${number}`;
 }

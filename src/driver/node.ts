@@ -21,20 +21,22 @@ import {
   sentenceOfResponse,
 } from "../replica/mod.ts";
 import type { DataDirectory } from "../storage/data_directory.ts";
-import { describeDamage } from "../storage/errors.ts";
 import { Alarm } from "./alarm.ts";
-import { ClientListener } from "./client_listener.ts";
+import { type ClientAsker, ClientListener } from "./client_listener.ts";
 import { listenOn } from "./listen.ts";
 import { lineLog, type Log, TroubleLog } from "./log_sink.ts";
-import { LuidSource } from "./luids.ts";
+import { luidOf, LuidSource } from "./luids.ts";
 import { beginningOf, endOf, hopeless, knownAddress, notAMember, openDirectory } from "./node_start.ts";
 import { PeerLinks } from "./peer_links.ts";
 import { PeerListener } from "./peer_listener.ts";
+import { recoverySentences } from "./recovery_sentences.ts";
 import { closeQuietly } from "./sockets.ts";
 
 /** How long connecting to a peer may take, or the peer take nothing of what is written to it. */
 const STALL_MS = 1_000;
 const MAX_PENDING_REQUESTS = 65_536;
+/** One on its way while the next one is put together: more makes batches smaller, and syncs and messages more. */
+const MAX_UNCOMMITTED_BATCHES = 2;
 const MAX_APPEND_BYTES = 1024 * 1024;
 /** Kept in memory beside a snapshot, so that a follower that was away for a moment needs no snapshot. */
 const KEPT_LOG_BYTES = 8 * 1024 * 1024;
@@ -102,7 +104,7 @@ class Node implements RunningNode {
   readonly #log: Log;
   readonly #luids = new LuidSource();
   readonly #directory: DataDirectory;
-  readonly #replica: Replica;
+  readonly #replica: Replica<ClientAsker>;
   readonly #peerListener: PeerListener;
   readonly #clientListener: ClientListener;
   readonly #links: PeerLinks;
@@ -110,8 +112,8 @@ class Node implements RunningNode {
   readonly #address: MemberAddress;
   readonly #alarm: Alarm;
   readonly #end = Promise.withResolvers<NodeEnd>();
-  /** The luid of the present turn, or of the last one. */
-  #turn: string;
+  /** The number of the present turn, or of the last one. */
+  #turnNumber: number;
   #isFlushDue = false;
   /** Set while a slice of work that is not urgent waits for its turn. */
   #workTimer: ReturnType<typeof setTimeout> | undefined;
@@ -124,7 +126,7 @@ class Node implements RunningNode {
     this.#options = options;
     const log = options.log ?? lineLog();
     this.#log = (line) => log(`node ${options.node} ${line}`);
-    this.#turn = this.#luids.next("turn");
+    this.#turnNumber = this.#luids.nextNumber("turn");
     const trouble = new TroubleLog(this.#log, now);
     const opened: { close(): void }[] = [];
     const listeners = (address: MemberAddress) => {
@@ -141,7 +143,7 @@ class Node implements RunningNode {
       const store = new Store();
       this.#directory = openDirectory(options, store);
       opened.push(this.#directory);
-      this.#logRecovery();
+      for (const text of recoverySentences(this.#directory)) this.#log(`${this.#turn} ${text}`);
       this.#replica = this.#makeReplica(store);
       this.#address = address ?? this.#replica.addressOf(options.node) ?? notAMember(options);
       this.#logAddress();
@@ -159,13 +161,17 @@ class Node implements RunningNode {
       this.#clientListener = new ClientListener({
         ...shared,
         listener: client,
-        request: (luid, request) => this.#request(luid, request),
+        request: (asker, request) => this.#request(asker, request),
       });
     } catch (error) {
       for (const resource of opened.reverse()) closeQuietly(resource);
       throw error;
     }
     this.#wake();
+  }
+
+  get #turn(): string {
+    return luidOf("turn", this.#turnNumber);
   }
 
   get ended(): Promise<NodeEnd> {
@@ -252,13 +258,13 @@ class Node implements RunningNode {
     });
   }
 
-  #request(luid: string, request: ClientRequest): void {
+  #request(asker: ClientAsker, request: ClientRequest): void {
     if (this.#hasEnded) return;
     this.#takeIn(() => {
       if (this.#options.clientMsgs) {
-        this.#log(`${this.#turn} ${luid} a client asks: ${sentenceOfRequest(request)}`);
+        this.#log(`${this.#turn} ${asker.luid} a client asks: ${sentenceOfRequest(request)}`);
       }
-      this.#replica.request(luid, request);
+      this.#replica.request(asker, request);
     });
   }
 
@@ -277,7 +283,7 @@ class Node implements RunningNode {
   #takeIn(take: () => void): void {
     try {
       if (!this.#isFlushDue) {
-        this.#turn = this.#luids.next("turn");
+        this.#turnNumber = this.#luids.nextNumber("turn");
         this.#isFlushDue = true;
         this.#replica.advance(now());
         queueMicrotask(() => this.#flush());
@@ -347,7 +353,7 @@ class Node implements RunningNode {
 
   // ----------------------------------------------------------------------------------- how it is made
 
-  #makeReplica(store: Store): Replica {
+  #makeReplica(store: Store): Replica<ClientAsker> {
     const { config, node, clientMsgs } = this.#options;
     return new Replica(
       {
@@ -367,14 +373,15 @@ class Node implements RunningNode {
         storage: this.#directory,
         store,
         maxPendingRequests: MAX_PENDING_REQUESTS,
+        maxUncommittedBatches: MAX_UNCOMMITTED_BATCHES,
         snapshotAfterBytes: config.snapshotAfterBytes,
         snapshotChunkBytes: SNAPSHOT_CHUNK_BYTES,
       },
       {
         send: (to, message) => this.#send(to, message),
-        answer: (luid, responses) => {
-          if (!clientMsgs) return this.#clientListener.answer(luid, responses);
-          this.#clientListener.answer(luid, this.#shownResponses(luid, responses));
+        answer: (asker, responses) => {
+          const shown = clientMsgs ? this.#shownResponses(asker.luid, responses) : responses;
+          this.#clientListener.answer(asker, shown);
         },
         tell: (event) => this.#tell(event),
       },
@@ -417,25 +424,6 @@ class Node implements RunningNode {
       `${this.#turn} listens at ${here}, and the cluster knows it at ${there}: ` +
         `tell the others (drafty client move ${node} ${here}), or start it with --listen ${there}`,
     );
-  }
-
-  #logRecovery(): void {
-    const { hardState, base, entries, snapshot, memory } = this.#directory.recovered;
-    const { cutBytes, tear, damage } = this.#directory.report;
-    const say = (text: string) => this.#log(`${this.#turn} ${text}`);
-    const lastIndex = base.index + entries.length;
-    const from = snapshot.index === 0 ? "" : ` and a snapshot up to entry ${snapshot.index}`;
-    const log = entries.length === 0 ? "an empty log" : `a log of entries ${base.index + 1} to ${lastIndex}`;
-    say(`has ${log}${from}, is in term ${hardState.currentTerm}`);
-    if (cutBytes > 0) say(`has cut a torn tail of ${cutBytes} B after entry ${lastIndex}: ${tear}`);
-    if (damage !== undefined) {
-      say(
-        `finds its disk damaged: ${describeDamage(damage)}; ` +
-          "it takes no part until it has found out from the others what it may have promised",
-      );
-    } else if (memory === "lost") {
-      say("does not trust its disk, as it was told: it asks the others what it may have promised");
-    }
   }
 }
 

@@ -3,6 +3,9 @@
  * been nothing to send for a short linger it is closed, so that an idle cluster is purely one-shot while a busy one
  * does not use up a port for each message.
  *
+ * A message on an open connection is handed to the socket before `send` returns: the peer works on it while this node
+ * does what comes next in its turn, which may be to wait for its disk.
+ *
  * A link never makes anyone wait. What cannot be delivered is dropped, which Raft allows; a peer that is
  * dead, stalled or slow has its own queue, with a bound.
  *
@@ -28,21 +31,23 @@ export class PeerLink {
   readonly #options: PeerLinkOptions;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
-  #isRunning = false;
   #isClosed = false;
+  #connection: Deno.TcpConn | undefined;
+  /** Gives up connecting; undefined while that is not under way. */
+  #endConnecting: (() => void) | undefined;
+  #isConnecting = false;
   /** How many messages are being written. */
   #inWrite = 0;
-  #connection: Deno.TcpConn | undefined;
-  /** Ends the linger: there is more to send, or the link closes. */
-  #endLinger: (() => void) | undefined;
-  /** Gives up connecting. */
-  #endConnecting: (() => void) | undefined;
+  /** When the last write ended, or the peer took something of the present one. */
+  #activeMs = 0;
+  #isStalled = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: PeerLinkOptions) {
     this.#options = options;
   }
 
-  /** Sends a frame, or drops it: it is not known which, and not known when. */
+  /** Sends a frame, or drops it: it is not known which, and not known when. The frame must not be changed afterwards. */
   send(frame: Uint8Array): void {
     if (this.#isClosed) return;
     if (this.#queuedBytes + frame.length > this.#options.maxQueuedBytes) {
@@ -51,63 +56,96 @@ export class PeerLink {
     }
     this.#queue.push(frame);
     this.#queuedBytes += frame.length;
-    if (!this.#isRunning) void this.#run();
-    this.#endLinger?.();
+    if (this.#connection !== undefined) {
+      if (this.#inWrite === 0) void this.#drain(this.#connection);
+    } else if (!this.#isConnecting) {
+      void this.#open();
+    }
   }
 
   /** Drops what is queued and closes the connection, or gives up connecting. */
   close(): void {
     this.#isClosed = true;
     this.#takeQueue();
-    this.#endLinger?.();
     this.#endConnecting?.();
-    if (this.#connection !== undefined) closeQuietly(this.#connection);
+    this.#disconnect();
   }
 
-  async #run(): Promise<void> {
-    this.#isRunning = true;
-    while (this.#queue.length > 0) {
-      try {
-        this.#connection = await this.#connect();
-        await this.#sendWhileQueued(this.#connection);
-      } catch (error) {
-        const lostCount = this.#takeQueue().length + this.#inWrite;
-        this.#inWrite = 0;
-        if (!this.#isClosed) {
-          this.#options.onLoss(error instanceof Error ? error.message : String(error), lostCount);
-        }
-      } finally {
-        if (this.#connection !== undefined) closeQuietly(this.#connection);
-        this.#connection = undefined;
-      }
+  async #open(): Promise<void> {
+    this.#isConnecting = true;
+    try {
+      const connection = await this.#connect();
+      if (this.#isClosed) return closeQuietly(connection);
+      this.#connection = connection;
+    } catch (error) {
+      return this.#lose(error);
+    } finally {
+      this.#isConnecting = false;
     }
-    this.#isRunning = false;
+    await this.#drain(this.#connection);
   }
 
-  async #sendWhileQueued(connection: Deno.TcpConn): Promise<void> {
-    do {
+  /** Writes what is queued, and what comes meanwhile; then the connection lingers. */
+  async #drain(connection: Deno.TcpConn): Promise<void> {
+    try {
+      this.#activeMs = performance.now();
+      this.#isStalled = false;
+      this.#watch();
       while (this.#queue.length > 0) {
         const frames = this.#takeQueue();
         this.#inWrite = frames.length;
-        await this.#write(connection, concat(frames));
-        this.#inWrite = 0;
+        const [first] = frames;
+        const bytes = frames.length === 1 && first !== undefined ? first : concat(frames);
+        await writeAll(connection, bytes, () => this.#activeMs = performance.now());
       }
-    } while (await this.#linger());
+      this.#inWrite = 0;
+      if (this.#options.lingerMs === 0) this.#disconnect();
+    } catch (error) {
+      this.#lose(this.#isStalled ? new Error(`took no bytes for ${this.#options.stallMs} ms`) : error);
+    }
   }
 
-  /** Waits for more to send. Resolves to whether there is. */
-  async #linger(): Promise<boolean> {
-    if (this.#options.lingerMs > 0 && !this.#isClosed) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, this.#options.lingerMs);
-        this.#endLinger = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-      this.#endLinger = undefined;
+  /** The connection is of no use any more, and what was to go over it has been lost. */
+  #lose(error: unknown): void {
+    const lostCount = this.#takeQueue().length + this.#inWrite;
+    this.#inWrite = 0;
+    this.#disconnect();
+    if (!this.#isClosed) {
+      this.#options.onLoss(error instanceof Error ? error.message : String(error), lostCount);
     }
-    return this.#queue.length > 0;
+  }
+
+  #disconnect(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#connection !== undefined) closeQuietly(this.#connection);
+    this.#connection = undefined;
+  }
+
+  /**
+   * Looks after the end of the linger and stalls, with one timer that goes on by itself: to set one for each message
+   * would cost as much as sending it.
+   */
+  #watch(): void {
+    if (this.#timer !== undefined) return;
+    const { lingerMs, stallMs } = this.#options;
+    const quietMs = performance.now() - this.#activeMs;
+    const leftMs = this.#inWrite > 0 || lingerMs === 0 ? stallMs - quietMs : lingerMs - quietMs;
+    // No later than a linger that begins when the present write ends.
+    const delayMs = lingerMs === 0 ? leftMs : Math.min(leftMs, lingerMs);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#connection === undefined) return;
+      const nowQuietMs = performance.now() - this.#activeMs;
+      if (this.#inWrite > 0 && nowQuietMs >= stallMs) {
+        this.#isStalled = true;
+        closeQuietly(this.#connection); // the write throws
+      } else if (this.#inWrite === 0 && nowQuietMs >= lingerMs) {
+        this.#disconnect();
+      } else {
+        this.#watch();
+      }
+    }, Math.max(1, delayMs));
   }
 
   async #connect(): Promise<Deno.TcpConn> {
@@ -123,27 +161,6 @@ export class PeerLink {
     } finally {
       clearTimeout(timer);
       this.#endConnecting = undefined;
-    }
-  }
-
-  async #write(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
-    const { stallMs } = this.#options;
-    let isStalled = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const watch = () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        isStalled = true;
-        closeQuietly(connection);
-      }, stallMs);
-    };
-    watch();
-    try {
-      await writeAll(connection, bytes, watch);
-    } catch (error) {
-      throw isStalled ? new Error(`took no bytes for ${stallMs} ms`) : error;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

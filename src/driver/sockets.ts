@@ -5,9 +5,11 @@
  */
 import { type Packet, PacketReader } from "../../packraft/mod.ts";
 
-const READ_BYTES = 64 * 1024;
-/** A read that fills less than this is copied, so that its buffer can be used again. */
-const COPY_UP_TO_BYTES = 16 * 1024;
+/** What a connection reads into at first, and at most: one that has filled its buffer gets one of twice the size. */
+const FIRST_READ_BYTES = 16 * 1024;
+const MAX_READ_BYTES = 256 * 1024;
+/** What was read is kept in pieces of memory of this size. */
+const CHUNK_BYTES = 256 * 1024;
 
 /**
  * Writes all of `bytes`: one write may take less. `progressed` is called whenever the other side has taken some:
@@ -24,6 +26,29 @@ export async function writeAll(
   }
 }
 
+/**
+ * Memory for what is read, in large pieces that all connections share. A piece of its own for each read would cost more
+ * than reading: memory outside of the heap is slow to get, and counts for the garbage collector as if it were scarce.
+ */
+class ReadMemory {
+  #chunk = new Uint8Array(0);
+  #used = 0;
+
+  /** A copy that is never written to again: what packets carry shares its memory. */
+  copy(bytes: Uint8Array): Uint8Array {
+    if (this.#used + bytes.length > this.#chunk.length) {
+      this.#chunk = new Uint8Array(Math.max(CHUNK_BYTES, bytes.length));
+      this.#used = 0;
+    }
+    const start = this.#used;
+    this.#used += bytes.length;
+    this.#chunk.set(bytes, start);
+    return this.#chunk.subarray(start, this.#used);
+  }
+}
+
+const memory = new ReadMemory();
+
 /** Reads packets until the other side closes. Throws `PackraftError` for what is no packet, and socket errors. */
 export async function readPackets(
   connection: Deno.Conn,
@@ -31,17 +56,12 @@ export async function readPackets(
   take: (packet: Packet) => Promise<void> | void,
   progress: ReadProgress,
 ): Promise<void> {
-  let buffer = new Uint8Array(READ_BYTES);
+  let buffer = new Uint8Array(FIRST_READ_BYTES);
   for (;;) {
     const count = await connection.read(buffer);
     if (count === null) break;
-    // What packets carry shares the memory of the bytes pushed, so those are never written to again.
-    if (count <= COPY_UP_TO_BYTES) {
-      reader.push(buffer.slice(0, count));
-    } else {
-      reader.push(buffer.subarray(0, count));
-      buffer = new Uint8Array(READ_BYTES);
-    }
+    reader.push(memory.copy(buffer.subarray(0, count)));
+    if (count === buffer.length && count < MAX_READ_BYTES) buffer = new Uint8Array(count * 2);
     let isWhole = false;
     for (let packet = reader.next(); packet !== undefined; packet = reader.next()) {
       isWhole = true;

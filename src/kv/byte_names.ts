@@ -1,34 +1,28 @@
 /**
- * Bytes as strings of one character per byte: a map can be keyed by them, and comparing two compares the bytes.
+ * Bytes as strings of one character per byte: a map can be keyed by them.
  *
  * @module
  */
 
-/** Longer names are rare, and not worth an array each. */
-const MAX_KEPT_LENGTH = 64;
-/** One array for each length, to be filled: `apply` takes an array of small numbers several times as fast as bytes. */
-const CODES: readonly number[][] = Array.from(
-  { length: MAX_KEPT_LENGTH + 1 },
-  (_, length) => Array(length).fill(0),
-);
+/** To be filled again and again: `apply` takes an array of small numbers several times as fast as bytes. */
+const codes: number[] = [];
 
+/** The name of up to some ten thousand bytes. */
 export function nameOfBytes(bytes: Uint8Array): string {
-  return nameIn(bytes, 0, bytes.length);
-}
-
-/** The name of `length` bytes of `bytes`, from `start` on; up to some ten thousand of them. */
-export function nameIn(bytes: Uint8Array, start: number, length: number): string {
-  const codes = CODES[length] ?? Array<number>(length);
-  for (let i = 0; i < length; i++) codes[i] = bytes[start + i] ?? 0;
+  codes.length = bytes.length;
+  for (let i = 0; i < bytes.length; i++) codes[i] = bytes[i] ?? 0;
   return String.fromCharCode.apply(null, codes);
 }
 
 export function bytesOfName(name: string): Uint8Array {
-  return writeName(name, new Uint8Array(name.length));
+  const bytes = new Uint8Array(name.length);
+  for (let i = 0; i < name.length; i++) bytes[i] = name.charCodeAt(i);
+  return bytes;
 }
 
-/** The bytes of a name, put into the beginning of `into`, which must have room for them. */
-export function writeName(name: string, into: Uint8Array): Uint8Array {
-  for (let i = 0; i < name.length; i++) into[i] = name.charCodeAt(i);
-  return into.subarray(0, name.length);
+/** Whether a name is that of these bytes. */
+export function isNameOf(name: string, bytes: Uint8Array): boolean {
+  if (name.length !== bytes.length) return false;
+  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) !== bytes[i]) return false;
+  return true;
 }

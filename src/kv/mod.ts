@@ -3,7 +3,14 @@
  *
  * @module
  */
-export { type Command, commandOf, decodeCommand, encodeCommand } from "./command.ts";
+export {
+  type Command,
+  CommandEncoder,
+  commandOf,
+  decodeCommand,
+  encodeCommand,
+  type LoggedCommand,
+} from "./command.ts";
 export {
   MAX_CLIENTS,
   MAX_RESULTS_PER_CLIENT,

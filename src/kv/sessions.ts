@@ -15,7 +15,7 @@
  *
  * @module
  */
-import { nameOfBytes } from "./byte_names.ts";
+import { isNameOf, nameOfBytes } from "./byte_names.ts";
 
 /** How many clients' results are kept. */
 export const MAX_CLIENTS = 65_536;
@@ -48,9 +48,20 @@ export interface SessionLimits {
   readonly maxResultsPerClient: number;
 }
 
+/** A client in the order of the last writes. */
+interface Client {
+  readonly name: string;
+  session: Session;
+  /** Who wrote last before this one, and after. */
+  older: Client | undefined;
+  newer: Client | undefined;
+}
+
 export class Sessions {
-  /** In the order of their last write: the first is the one to forget. */
-  readonly #sessions = new Map<string, Session>();
+  readonly #clients = new Map<string, Client>();
+  /** The one that has not written for longest, and the one that wrote last. */
+  #oldest: Client | undefined;
+  #newest: Client | undefined;
   readonly #limits: SessionLimits;
   /** Counts captures: a session of an earlier epoch is copied before it is changed, for a capture may see it. */
   #epoch = 0;
@@ -62,7 +73,7 @@ export class Sessions {
   }
 
   get clientCount(): number {
-    return this.#sessions.size;
+    return this.#clients.size;
   }
 
   /**
@@ -72,8 +83,12 @@ export class Sessions {
   capture(): Iterable<readonly [string, Session]> {
     this.#epoch++;
     // Two arrays, not one of pairs: 65,536 small objects would take several milliseconds, in which nothing is applied.
-    const names = Array.from(this.#sessions.keys());
-    const sessions = Array.from(this.#sessions.values());
+    const names: string[] = [];
+    const sessions: Session[] = [];
+    for (let client = this.#oldest; client !== undefined; client = client.newer) {
+      names.push(client.name);
+      sessions.push(client.session);
+    }
     return (function* () {
       for (const [i, session] of sessions.entries()) yield [names[i] ?? "", session] as const;
     })();
@@ -81,13 +96,15 @@ export class Sessions {
 
   /** Takes in a session of a snapshot, as the one that wrote last. Returns false if the client has one already. */
   restore(name: string, session: Session): boolean {
-    if (this.#sessions.has(name)) return false;
-    this.#sessions.set(name, session);
+    if (this.#clients.has(name)) return false;
+    this.#add(name, session);
     return true;
   }
 
   clear(): void {
-    this.#sessions.clear();
+    this.#clients.clear();
+    this.#oldest = undefined;
+    this.#newest = undefined;
   }
 
   /**
@@ -98,40 +115,67 @@ export class Sessions {
     write: { readonly clientId: Uint8Array; readonly sequence: number; readonly answeredUpTo: number },
     apply: () => WriteResult,
   ): WriteResult {
-    const name = nameOfBytes(write.clientId);
-    const session = this.#sessions.get(name) ?? this.#newSession(write.answeredUpTo);
-    if (session === undefined) return { kind: "stale" };
-    // Put at the end again: this client is now the one that wrote last.
-    this.#sessions.delete(name);
-    this.#sessions.set(name, session);
+    const name = this.#nameOf(write.clientId);
+    const client = this.#clients.get(name) ?? this.#newClient(name, write.answeredUpTo);
+    if (client === undefined) return { kind: "stale" };
+    this.#moveToEnd(client);
 
+    const { session } = client;
     const known = session.results.get(write.sequence);
     if (known !== undefined) return known;
     // For a new client too, and before anything can be stale: sequence 0 is, for everyone, and must not grow the map.
-    this.#forgetOldestClient();
+    if (this.#clients.size > this.#limits.maxClients) this.#forgetOldest();
     if (write.sequence <= session.forgottenUpTo) return { kind: "stale" };
     const result = apply();
-    const own = this.#ownOf(name, session);
+    const own = this.#ownOf(client);
     own.results.set(write.sequence, result);
     this.#forgetResults(own, write.answeredUpTo);
     return result;
   }
 
-  /** The session to be changed: a copy, if a capture may see this one. */
-  #ownOf(name: string, session: Session): Session {
-    if (session.epoch === this.#epoch) return session;
-    const { forgottenUpTo, results } = session;
-    const own = { forgottenUpTo, results: new Map(results), epoch: this.#epoch };
-    this.#sessions.set(name, own);
-    return own;
+  /** Several writes of one client often follow each other: its name is not made again. */
+  #nameOf(clientId: Uint8Array): string {
+    const name = this.#newest?.name;
+    return name !== undefined && isNameOf(name, clientId) ? name : nameOfBytes(clientId);
   }
 
-  #forgetOldestClient(): void {
-    if (this.#sessions.size <= this.#limits.maxClients) return;
-    for (const oldest of this.#sessions.keys()) {
-      this.#sessions.delete(oldest);
-      break;
-    }
+  /** The session to be changed: a copy, if a capture may see this one. */
+  #ownOf(client: Client): Session {
+    const { forgottenUpTo, results, epoch } = client.session;
+    if (epoch === this.#epoch) return client.session;
+    return client.session = { forgottenUpTo, results: new Map(results), epoch: this.#epoch };
+  }
+
+  #add(name: string, session: Session): Client {
+    const client: Client = { name, session, older: this.#newest, newer: undefined };
+    if (this.#newest === undefined) this.#oldest = client;
+    else this.#newest.newer = client;
+    this.#newest = client;
+    this.#clients.set(name, client);
+    return client;
+  }
+
+  /** This client is now the one that wrote last. */
+  #moveToEnd(client: Client): void {
+    const { older, newer } = client;
+    const last = this.#newest;
+    if (newer === undefined || last === undefined) return;
+    newer.older = older;
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    last.newer = client;
+    client.older = last;
+    client.newer = undefined;
+    this.#newest = client;
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#oldest;
+    const next = oldest?.newer;
+    if (oldest === undefined || next === undefined) return;
+    this.#clients.delete(oldest.name);
+    next.older = undefined;
+    this.#oldest = next;
   }
 
   #forgetResults(session: Session, answeredUpTo: number): void {
@@ -155,8 +199,8 @@ export class Sessions {
   }
 
   /** A client that holds answers already is not new: it has been forgotten. */
-  #newSession(answeredUpTo: number): Session | undefined {
+  #newClient(name: string, answeredUpTo: number): Client | undefined {
     if (answeredUpTo > 0) return undefined;
-    return { forgottenUpTo: 0, results: new Map(), epoch: this.#epoch };
+    return this.#add(name, { forgottenUpTo: 0, results: new Map(), epoch: this.#epoch });
   }
 }

@@ -5,7 +5,7 @@
  * ```
  * head page, the first
  *   0   1  kind: 1
- *   1      varint content version (2), lastApplied, pairs digest, history digest, number of sessions, number of pairs,
+ *   1      varint content version (3), lastApplied, pairs digest, history digest, number of sessions, number of pairs,
  *          then the members as of lastApplied: CONFIGURATION of packraft
  *
  * session pages: those who wrote, the one that has not written for longest first
@@ -33,13 +33,17 @@ import {
   type Configuration,
   MAX_KEY_BYTES,
   MAX_VALUE_BYTES,
+  MIN_KEY_BYTES,
   PackraftError,
+  PAIR,
 } from "../../packraft/mod.ts";
-import { bytesOfName, nameIn, nameOfBytes, writeName } from "./byte_names.ts";
+import { bytesOfName, nameOfBytes } from "./byte_names.ts";
 import type { Session, WriteResult } from "./sessions.ts";
 
 const PAGE_BYTES = 64 * 1024;
-const CONTENT_VERSION = 2;
+const CONTENT_VERSION = 3;
+/** The shortest pair: what says that there are more is no page. */
+const MIN_PAIR_BYTES = PAIR.minBytes;
 const PAGE_KIND = { head: 1, sessions: 2, pairs: 3 } as const;
 const RESULT_KIND = { put: 1, deleted: 2, notFound: 3, invalid: 4 } as const;
 
@@ -58,8 +62,8 @@ export interface SnapshotHead {
 export interface SnapshotContent extends SnapshotHead {
   /** By name, in the order of their last write. */
   readonly sessions: Iterable<readonly [string, Session]>;
-  /** By name, in order. A pair may be the same array each time, with other content. */
-  readonly pairs: Iterable<readonly [string, Uint8Array]>;
+  /** PAIR of packraft, in the order of the keys. Each is used before the next is asked for. */
+  readonly pairs: Iterable<Uint8Array>;
 }
 
 /** Where the content of pages goes. */
@@ -68,8 +72,8 @@ export interface SnapshotTarget {
   session(name: string, session: Session): void;
   /** A page of pairs begins. Its memory is not used again by whoever gave it. */
   pairPage(page: Uint8Array, count: number): void;
-  /** The next pair of the page, whose value of `valueBytes` stands at this offset of it, its length first. */
-  pair(name: string, valueOffset: number, valueBytes: number): void;
+  /** The next pair of the page begins at `offset` and takes so many bytes. */
+  pair(page: Uint8Array, offset: number, sizeBytes: number): void;
 }
 
 /** The pages of a store, made one at a time as they are wanted. */
@@ -83,11 +87,7 @@ export function* pagesOf(content: SnapshotContent): Generator<Uint8Array> {
   CONFIGURATION.write(head, configuration);
   yield head.finish();
   yield* pagesOfItems(PAGE_KIND.sessions, content.sessions, writeSession);
-  const key = new Uint8Array(MAX_KEY_BYTES);
-  yield* pagesOfItems(PAGE_KIND.pairs, content.pairs, (writer, [name, value]) => {
-    writer.bytes(writeName(name, key));
-    writer.bytes(value);
-  });
+  yield* pagesOfItems(PAGE_KIND.pairs, content.pairs, (writer, pair) => writer.raw(pair));
 }
 
 /**
@@ -118,12 +118,15 @@ export function readPages(pages: Iterable<Uint8Array>, target: SnapshotTarget): 
       }
       case PAGE_KIND.pairs: {
         const count = readCount(reader);
+        if (count * MIN_PAIR_BYTES > reader.remaining) {
+          throw malformed(`${count} pairs in ${reader.remaining} B`);
+        }
         target.pairPage(page, count);
         for (let i = 0; i < count; i++) {
-          const keyBytes = reader.skipBytes(MAX_KEY_BYTES);
-          const name = nameIn(page, reader.offset - keyBytes, keyBytes);
-          const valueOffset = reader.offset;
-          target.pair(name, valueOffset, reader.skipBytes(MAX_VALUE_BYTES));
+          const { offset } = reader;
+          if (reader.skipBytes(MAX_KEY_BYTES) < MIN_KEY_BYTES) throw malformed("a key of 0 B");
+          reader.skipBytes(MAX_VALUE_BYTES);
+          target.pair(page, offset, reader.offset - offset);
         }
         pairCount += count;
         break;

@@ -13,10 +13,10 @@ import {
   PackraftError,
   type Pair,
 } from "../../packraft/mod.ts";
-import { bytesOfName, nameOfBytes } from "./byte_names.ts";
-import { type Command, decodeCommand } from "./command.ts";
-import { MAX_SLOTS, PageValues, type ValuePlace } from "./page_values.ts";
-import { PairMap } from "./pair_map.ts";
+import { ByteArena } from "./byte_arena.ts";
+import { LoggedCommand } from "./command.ts";
+import { mixed, scrambled } from "./digests.ts";
+import { PairStore, partsOfPair } from "./pair_store.ts";
 import { type Session, Sessions, type WriteResult } from "./sessions.ts";
 import { malformed, pagesOf, readPages, type SnapshotHead, type SnapshotTarget } from "./snapshot_pages.ts";
 
@@ -24,12 +24,12 @@ const NO_CONFIGURATION: Configuration = { index: 0, term: 0, members: [] };
 
 /** The replicated key-value store. */
 export class Store {
-  #pairs = new PairMap();
+  #pairs = new PairStore();
+  /** For values that are read. */
+  readonly #copies = new ByteArena();
   protected readonly sessions: Sessions;
   #lastApplied = 0;
-  #pairsDigest = 0;
   #historyDigest = 0;
-  #approximateBytes = 0;
   #configuration: Configuration | undefined;
 
   constructor(sessions: Sessions = new Sessions()) {
@@ -57,7 +57,17 @@ export class Store {
 
   /** The bytes of all keys and values: about how long a snapshot would be, but for its sessions. */
   get approximateBytes(): number {
-    return this.#approximateBytes;
+    return this.#pairs.contentBytes;
+  }
+
+  /** The memory that the pairs take, but for what is kept for captures. */
+  get heldBytes(): number {
+    return this.#pairs.heldBytes;
+  }
+
+  /** How many walks and snapshots have not come to their end. */
+  get captureCount(): number {
+    return this.#pairs.captureCount;
   }
 
   /**
@@ -65,7 +75,7 @@ export class Store {
    * same pairs. Cheap: it is kept up with every write.
    */
   get digest(): number {
-    return (this.#pairsDigest + this.#historyDigest) >>> 0;
+    return (this.#pairs.digest + this.#historyDigest) >>> 0;
   }
 
   /** Applies the next entry of the log. Entries come in order, each once. */
@@ -77,35 +87,48 @@ export class Store {
     if (entry.kind === "noop") return undefined;
     if (entry.kind === "configuration") return this.#applyConfiguration(entry);
     const command = tryDecode(entry.data);
-    const result = command === undefined
-      ? { kind: "invalid" } as const
-      : this.sessions.once(command, () => this.write(entry.index, command));
-    this.#historyDigest = scrambled(crc32(entry.data, this.#historyDigest ^ digestOfResult(result)));
+    if (command === undefined) {
+      this.#historyDigest = digestOfData(this.#historyDigest, entry);
+      return { kind: "invalid" };
+    }
+    const result = this.sessions.once(command, () => this.write(entry.index, command));
+    this.#historyDigest = scrambled(
+      mixed(command.digestAfter(mixed(this.#historyDigest, entry.index)), numberOfResult(result)),
+    );
     return result;
   }
 
-  #applyConfiguration({ index, term, data }: Entry): undefined {
+  #applyConfiguration(entry: Entry): undefined {
+    const { index, term, data } = entry;
     this.#configuration = { index, term, members: decodeMembers(data) };
-    this.#historyDigest = scrambled(crc32(data, this.#historyDigest ^ index));
+    this.#historyDigest = digestOfData(this.#historyDigest, entry);
   }
 
+  /** A copy: it stays right whatever is written. */
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#pairs.get(nameOfBytes(key));
+    const value = this.#pairs.get(key);
+    if (value === undefined) return undefined;
+    const copy = this.#copies.take(value.length);
+    copy.set(value);
+    return copy;
   }
 
-  /** All pairs as they are now, in key order, whatever is written while they are walked. */
+  /**
+   * All pairs as they are when the first is taken, in key order, whatever is written while they are walked. Whoever
+   * stops before the end should return from the generator, so that what was overwritten meanwhile can go.
+   */
   *pairs(): Generator<Pair> {
-    for (const [name, value] of this.#pairs.capture()) yield { key: bytesOfName(name), value };
+    for (const pair of this.#pairs.capture()) yield partsOfPair(pair.slice());
   }
 
   /**
    * The whole state as it is at this call, in pages (`snapshot_pages.ts`), to be taken as wanted while writes go on:
-   * nothing is copied until one side writes.
+   * nothing is copied until one side writes. Whoever stops before the end should return from the generator.
    */
   snapshotPages(): Generator<Uint8Array> {
     return pagesOf({
       lastApplied: this.#lastApplied,
-      pairsDigest: this.#pairsDigest >>> 0,
+      pairsDigest: this.#pairs.digest,
       historyDigest: this.#historyDigest,
       sessionCount: this.sessions.clientCount,
       pairCount: this.#pairs.size,
@@ -124,11 +147,10 @@ export class Store {
     try {
       const loading = new Loading(this.sessions);
       readPages(pages, loading);
-      this.#pairs = loading.pairs();
+      loading.pairs.endLoading(loading.pairsDigest);
+      this.#pairs = loading.pairs;
       this.#lastApplied = loading.lastApplied;
-      this.#pairsDigest = loading.pairsDigest | 0;
       this.#historyDigest = loading.historyDigest;
-      this.#approximateBytes = loading.approximateBytes;
       this.#configuration = loading.configuration;
     } catch (error) {
       this.#forget();
@@ -137,46 +159,29 @@ export class Store {
   }
 
   #forget(): void {
-    this.#pairs = new PairMap();
+    this.#pairs = new PairStore();
     this.sessions.clear();
     this.#lastApplied = 0;
-    this.#pairsDigest = 0;
     this.#historyDigest = 0;
-    this.#approximateBytes = 0;
     this.#configuration = undefined;
   }
 
   /** Does what a command says, without asking whether it was done before: {@linkcode Store.apply} has. */
-  protected write(index: number, command: Command): WriteResult {
-    const name = nameOfBytes(command.key);
-    const isPut = command.kind === "put";
-    const old = isPut ? this.#pairs.set(name, command.value) : this.#pairs.delete(name);
-    if (old !== undefined) this.#count(-1, command.key, old);
-    if (!isPut) return { kind: "delete", index, found: old !== undefined };
-    this.#count(1, command.key, command.value);
+  protected write(index: number, command: LoggedCommand): WriteResult {
+    if (command.kind === "delete") return { kind: "delete", index, found: this.#pairs.delete(command.pair) };
+    this.#pairs.put(command.pair, command.pairDigest);
     return { kind: "put", index };
-  }
-
-  /** A pair has come (1) or gone (-1). */
-  #count(change: 1 | -1, key: Uint8Array, value: Uint8Array): void {
-    this.#pairsDigest = (this.#pairsDigest + change * digestOfPair(key, value)) | 0;
-    this.#approximateBytes += change * (key.length + value.length);
   }
 }
 
-/** A snapshot on its way into a store. The pairs are put into a tree at the end, all at once. */
+/** A snapshot on its way into a store. */
 class Loading implements SnapshotTarget {
   lastApplied = 0;
   pairsDigest = 0;
   historyDigest = 0;
-  approximateBytes = 0;
   configuration: Configuration | undefined;
+  readonly pairs = new PairStore();
   readonly #sessions: Sessions;
-  readonly #names: string[] = [];
-  readonly #places: ValuePlace[] = [];
-  readonly #values = new PageValues();
-  #lastName = "";
-  #nextPlace = 0;
 
   constructor(sessions: Sessions) {
     this.#sessions = sessions;
@@ -194,58 +199,38 @@ class Loading implements SnapshotTarget {
   }
 
   pairPage(page: Uint8Array, count: number): void {
-    if (count > MAX_SLOTS) {
-      throw new PackraftError(
-        "limitExceeded",
-        `${count} pairs in one page of a snapshot exceed ${MAX_SLOTS}`,
-      );
-    }
-    this.#nextPlace = this.#values.add(page, count);
+    this.pairs.beginPage(page, count);
   }
 
-  pair(name: string, valueOffset: number, valueBytes: number): void {
-    if (name <= this.#lastName) throw malformed("its keys are not in order");
-    this.#lastName = name;
-    this.#names.push(name);
-    this.#places.push(this.#nextPlace);
-    this.approximateBytes += name.length + valueBytes;
-    this.#values.set(this.#nextPlace++, valueOffset);
-  }
-
-  pairs(): PairMap {
-    return new PairMap(this.#names, this.#places, this.#values);
+  pair(page: Uint8Array, offset: number, sizeBytes: number): void {
+    if (!this.pairs.load(page, offset, sizeBytes)) throw malformed("its keys are not in order");
   }
 }
 
-function tryDecode(data: Uint8Array): Command | undefined {
+function tryDecode(data: Uint8Array): LoggedCommand | undefined {
   try {
-    return decodeCommand(data);
+    return new LoggedCommand(data);
   } catch (error) {
     if (error instanceof PackraftError) return undefined;
     throw error;
   }
 }
 
-function digestOfPair(key: Uint8Array, value: Uint8Array): number {
-  return scrambled(crc32(value, crc32(key)));
+/** The digest of a history that goes on with an entry of which nothing but its bytes is known. */
+function digestOfData(history: number, { index, data }: Entry): number {
+  return scrambled(mixed(mixed(history, index), crc32(data)));
 }
 
-/** A CRC is linear: two that cover the same bytes cancel each other out. This, the finalizer of MurmurHash3, is not. */
-function scrambled(crc: number): number {
-  let hash = Math.imul(crc ^ (crc >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-function digestOfResult(result: WriteResult): number {
+/** Different for different results of one entry, and hardly ever equal for two. */
+function numberOfResult(result: WriteResult): number {
   switch (result.kind) {
     case "put":
-      return result.index;
+      return result.index * 4;
     case "delete":
-      return result.index * 2 + (result.found ? 1 : 0);
+      return result.index * 4 + (result.found ? 2 : 1);
     case "stale":
-      return 0x5a1e;
+      return 3;
     case "invalid":
-      return 0xbad;
+      return 7;
   }
 }

@@ -48,12 +48,13 @@ export function handlePropose(state: ServerState, proposals: readonly Proposal[]
 /** Sends every follower what it lacks, as far as its window allows. */
 export function flushAppends(state: ServerState): void {
   if (state.role.name !== "leader") return;
+  const batches = new Batches(state);
   for (const [to, progress] of state.role.progress) {
     while (
       progress.nextIndex <= state.log.lastIndex &&
       maySendEntries(progress, state.options)
     ) {
-      sendAppend(state, state.role, to, progress, true);
+      sendAppend(state, state.role, to, progress, batches);
     }
   }
 }
@@ -63,8 +64,9 @@ export function broadcastHeartbeat(state: ServerState, leader: Leader): void {
   leader.heartbeatDueMs = state.nowMs + state.options.heartbeatMs;
   moveHashIndex(state, leader);
   followMembers(state, leader);
+  const batches = new Batches(state);
   for (const [to, progress] of leader.progress) {
-    sendAppend(state, leader, to, progress, maySendEntries(progress, state.options));
+    sendAppend(state, leader, to, progress, maySendEntries(progress, state.options) ? batches : undefined);
   }
 }
 
@@ -116,9 +118,11 @@ export function handleAppendEntriesResponse(
 /** Commits what a quorum has (section 5.3), if it is of this term (5.4.2). */
 export function maybeCommit(state: ServerState): void {
   if (state.role.name !== "leader") return;
-  const { progress } = state.role;
+  const { role: { progress }, log } = state;
   const matchIndexes = state.voters.map((voter) =>
-    voter === state.id ? state.log.durableIndex : progress.get(voter)?.matchIndex ?? 0
+    voter === state.id
+      ? state.rules.ownMatchIndex(log.durableIndex, log.lastIndex)
+      : progress.get(voter)?.matchIndex ?? 0
   );
   const index = state.rules.quorumIndex(matchIndexes, state.quorum);
   if (!state.rules.mayCommit(state.log.termAt(index) ?? 0, state.currentTerm)) return;
@@ -126,21 +130,51 @@ export function maybeCommit(state: ServerState): void {
   maybeLeave(state);
 }
 
+/**
+ * The entries of the requests that leave together. Followers that lack the same are sent the same array, so that the
+ * driver need encode it only once.
+ */
+class Batches {
+  readonly #state: ServerState;
+  readonly #byFirst = new Map<number, Batch>();
+
+  constructor(state: ServerState) {
+    this.#state = state;
+  }
+
+  from(index: number): Batch {
+    const known = this.#byFirst.get(index);
+    if (known !== undefined) return known;
+    const { log, options } = this.#state;
+    // Frozen, so that whoever encodes it knows that it will not grow.
+    const entries = Object.freeze(log.sliceOfBytes(index, options.maxAppendBytes, MAX_ENTRIES));
+    const batch = { entries, bytes: entries.reduce((sum, { data }) => sum + data.length, 0) };
+    this.#byFirst.set(index, batch);
+    return batch;
+  }
+}
+
+interface Batch {
+  readonly entries: readonly Entry[];
+  /** Of data. */
+  readonly bytes: number;
+}
+
+const NO_BATCH: Batch = { entries: [], bytes: 0 };
+
+/** Sends a request with the next entries, or without `batches` an empty one. */
 function sendAppend(
   state: ServerState,
   leader: Leader,
   to: NodeId,
   progress: Progress,
-  withEntries: boolean,
+  batches: Batches | undefined,
 ): void {
-  const { maxAppendBytes } = state.options;
   // Who is sent a snapshot hears that the leader lives, in words that fit every log.
   const fits = progress.mode !== "snapshot" &&
     !state.rules.needsSnapshot(progress.nextIndex, state.log.base.index);
   const prevLogIndex = fits ? state.rules.prevLogIndexFor(progress.nextIndex) : 0;
-  const entries = fits && withEntries
-    ? state.log.sliceOfBytes(progress.nextIndex, maxAppendBytes, MAX_ENTRIES)
-    : [];
+  const { entries, bytes } = fits && batches !== undefined ? batches.from(progress.nextIndex) : NO_BATCH;
   state.outbox.send({
     to,
     message: {
@@ -157,7 +191,6 @@ function sendAppend(
   });
   noteVerdictSent(progress.state);
   if (entries.length === 0) return;
-  const bytes = entries.reduce((sum, { data }) => sum + data.length, 0);
   noteSent(progress, progress.nextIndex + entries.length - 1, bytes);
 }
 

@@ -63,6 +63,7 @@ export interface Rules {
   rejoinAnswers(voterCount: number): number;
   rejoinTerm(newestTerm: number): number;
   votesAgain(durableTerm: number, rejoinTerm: number): boolean;
+  ownMatchIndex(durableIndex: number, lastLogIndex: number): number;
   needsSnapshot(nextIndex: number, baseIndex: number): boolean;
   keepsLog(ownTerm: number | undefined, lastIncludedTerm: number): boolean;
 }
@@ -187,6 +188,9 @@ export const RAFT_RULES: Rules = {
 
   /** It votes again when it has what a leader of that term or a later one had: all that was ever committed. */
   votesAgain: (durableTerm, rejoinTerm) => durableTerm >= rejoinTerm,
+
+  /** A leader counts itself for what is durable here: it sends entries before its own disk has them (thesis, 10.2.1). */
+  ownMatchIndex: (durableIndex) => durableIndex,
 
   /** The entry before the next one to send is needed for the consistency check (section 7). */
   needsSnapshot: (nextIndex, baseIndex) => nextIndex <= baseIndex,

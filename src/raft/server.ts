@@ -186,6 +186,18 @@ export class RaftServer {
     return this.#clockMs + (dueMsOf(role, electionDeadlineMs) - nowMs);
   }
 
+  get isLeader(): boolean {
+    return this.#state.role.name === "leader";
+  }
+
+  get lastLogIndex(): number {
+    return this.#state.log.lastIndex;
+  }
+
+  get commitIndex(): number {
+    return this.#state.commitIndex;
+  }
+
   /** The index of the newest configuration that is known here to be committed; 0 for that of the beginning. */
   get committedConfigurationIndex(): number {
     return this.#state.committedConfiguration.index;
@@ -258,9 +270,8 @@ export class RaftServer {
 
   #stepApplied(upTo: number, stateHashes: readonly number[]): void {
     const state = this.#state;
-    for (const [i, hash] of stateHashes.entries()) {
-      state.stateHashes.note(upTo - stateHashes.length + 1 + i, hash);
-    }
+    let index = upTo - stateHashes.length;
+    for (const hash of stateHashes) state.stateHashes.note(++index, hash);
     state.lastApplied = Math.max(state.lastApplied, Math.min(upTo, state.handedToApply));
     state.maybeFreshen();
   }

@@ -49,6 +49,8 @@ export interface ReplicaOptions {
   readonly store: Store;
   /** The most requests that may be under way; more are refused as `busy`. */
   readonly maxPendingRequests: number;
+  /** The most batches of writes that may be on their way to a majority; what comes meanwhile makes the next one. */
+  readonly maxUncommittedBatches: number;
   /** The least growth of the log after which a snapshot is taken, in bytes. */
   readonly snapshotAfterBytes: number;
   /** How many bytes of a snapshot go into one message to another node. */
@@ -56,10 +58,10 @@ export interface ReplicaOptions {
 }
 
 /** What a replica wants done. Called from within its own methods: implementations must not call back into it. */
-export interface ReplicaOutput {
+export interface ReplicaOutput<Asker> {
   send(to: NodeId, message: PeerMessage): void;
-  /** The answer to the request `luid`: one response, or the pages of a `DataRequest`, to be taken as wanted. */
-  answer(luid: string, responses: Iterable<ClientResponse>): void;
+  /** The answer to whoever asked: an array with one response, or the pages of a `DataRequest`, to be taken as wanted. */
+  answer(asker: Asker, responses: Iterable<ClientResponse>): void;
   tell(event: ReplicaEvent): void;
   /** An entry has been applied, with its result if it held a command. */
   applied?(entry: Entry, result: WriteResult | undefined): void;
@@ -67,22 +69,26 @@ export interface ReplicaOutput {
   installed?(position: LogPosition): void;
 }
 
-export class Replica {
+/**
+ * A replica. An `Asker` is whoever has asked for something, as the driver knows him: handed back with the answer, and
+ * never looked at.
+ */
+export class Replica<Asker = string> {
   readonly #options: ReplicaOptions;
-  readonly #output: ReplicaOutput;
+  readonly #output: ReplicaOutput<Asker>;
   readonly #raft: RaftServer;
   readonly #store: Store;
   readonly #batches: DurableBatches;
-  readonly #snapshots: SnapshotWork;
+  readonly #snapshots: SnapshotWork<Asker>;
   readonly #sending: SnapshotSending;
   readonly #receiving: SnapshotReceiving;
-  readonly #requests: Requests;
+  readonly #requests: Requests<Asker>;
   #isStopping = false;
   /** The time that has passed, and the driver's clock when it was told last. */
   #nowMs: number;
   #clockMs: number;
 
-  constructor(options: ReplicaOptions, output: ReplicaOutput, nowMs: number) {
+  constructor(options: ReplicaOptions, output: ReplicaOutput<Asker>, nowMs: number) {
     const { storage, store } = options;
     this.#options = options;
     this.#output = output;
@@ -99,7 +105,7 @@ export class Replica {
       afterBytes: options.snapshotAfterBytes,
       termAt: (index) => this.#raft.view().log.termAt(index),
       tell: (event) => output.tell(event),
-      answer: (luid, response) => output.answer(luid, [response]),
+      answer: (asker, response) => output.answer(asker, [response]),
     });
     this.#sending = new SnapshotSending(storage, options.snapshotChunkBytes);
     this.#receiving = new SnapshotReceiving(storage);
@@ -108,9 +114,10 @@ export class Replica {
       store,
       clusterId: options.clusterId,
       maxPending: options.maxPendingRequests,
+      maxUncommittedBatches: options.maxUncommittedBatches,
       isDiskFull: () => this.#batches.isFull,
-      requestSnapshot: (luid) => this.#snapshots.request(luid, this.#nowMs),
-      answer: (luid, responses) => output.answer(luid, responses),
+      requestSnapshot: (asker) => this.#snapshots.request(asker, this.#nowMs),
+      answer: (asker, responses) => output.answer(asker, responses),
     }, nowMs);
   }
 
@@ -175,9 +182,9 @@ export class Replica {
     this.#raft.step({ kind: "message", from, message });
   }
 
-  /** A client's request, to be answered through {@linkcode ReplicaOutput.answer} under the same luid. */
-  request(luid: string, request: ClientRequest): void {
-    this.#requests.take(luid, request);
+  /** A client's request, to be answered through {@linkcode ReplicaOutput.answer}. */
+  request(asker: Asker, request: ClientRequest): void {
+    this.#requests.take(asker, request);
   }
 
   /**

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ClientRequest, ClientRequestOf, ClientResponse, Entry } from "../../packraft/mod.ts";
-import { commandOf, encodeCommand, type Store, type WriteResult } from "../kv/mod.ts";
+import { CommandEncoder, commandOf, type Store, type WriteResult } from "../kv/mod.ts";
 import type { Accepted, MemberChange, RaftEvent, RaftServer, Refused, Transferred } from "../raft/mod.ts";
 import { explanationOf } from "./explanation.ts";
 import {
@@ -24,16 +24,21 @@ import {
 } from "./responses.ts";
 import { WaitingWrites } from "./waiting_writes.ts";
 
-export interface RequestsOptions {
+export interface RequestsOptions<Asker> {
   readonly raft: RaftServer;
   readonly store: Store;
   readonly clusterId: string;
   /** The most that may be under way; more are refused as `busy`. */
   readonly maxPending: number;
+  /** After so many the next batch gathers until one of them is committed. */
+  readonly maxUncommittedBatches: number;
   readonly isDiskFull: () => boolean;
-  readonly requestSnapshot: (luid: string) => void;
-  readonly answer: (luid: string, responses: Iterable<ClientResponse>) => void;
+  readonly requestSnapshot: (asker: Asker) => void;
+  readonly answer: (asker: Asker, responses: Iterable<ClientResponse>) => void;
 }
+
+/** A batch of so many bytes need not wait for company. */
+const FULL_BATCH_BYTES = 256 * 1024;
 
 /** Requests that the server has to decide about. */
 type ForServer = Exclude<
@@ -42,60 +47,64 @@ type ForServer = Exclude<
 >;
 
 /** A request that the server knows by its token. */
-interface Asked {
-  readonly luid: string;
+interface Asked<Asker> {
+  readonly asker: Asker;
   readonly request: ForServer;
 }
 
-export class Requests {
-  readonly #options: RequestsOptions;
+export class Requests<Asker> {
+  readonly #options: RequestsOptions<Asker>;
   readonly #raft: RaftServer;
   readonly #store: Store;
-  readonly #asked = new Map<number, Asked>();
-  readonly #writes = new WaitingWrites();
+  readonly #asked = new Map<number, Asked<Asker>>();
+  readonly #writes = new WaitingWrites<Asker>();
+  readonly #encoder = new CommandEncoder();
   readonly #handingOver = new Map<number, (failure: string | undefined) => void>();
   /** Why this node has its role, and since when. */
   #roleReason = "it has just started";
   #roleSinceMs: number;
   #proposals: { readonly token: number; readonly data: Uint8Array }[] = [];
+  #proposalBytes = 0;
+  /** The last index of each batch that was proposed and is not committed, as far as is known. */
+  readonly #batchEnds: number[] = [];
   #nextToken = 1;
   #isStopping = false;
 
-  constructor(options: RequestsOptions, nowMs: number) {
+  constructor(options: RequestsOptions<Asker>, nowMs: number) {
     this.#options = options;
     this.#raft = options.raft;
     this.#store = options.store;
     this.#roleSinceMs = nowMs;
   }
 
-  /** A request of a client, to be answered under the same luid. */
-  take(luid: string, request: ClientRequest): void {
+  /** A request of a client, to be answered to the same asker. */
+  take(asker: Asker, request: ClientRequest): void {
     switch (request.type) {
       case "PingRequest": {
         const { id, role, leader } = this.#raft.view();
-        return this.#answer(luid, { type: "PingResponse", node: id, role, leader });
+        return this.#answer(asker, { type: "PingResponse", node: id, role, leader });
       }
       case "StatusRequest":
-        return this.#answer(luid, statusOf(this.#raft.view()));
+        return this.#answer(asker, statusOf(this.#raft.view()));
       case "SnapshotRequest":
-        if (this.#isStopping) return this.#answer(luid, shuttingDown("notDone"));
-        return this.#options.requestSnapshot(luid);
+        if (this.#isStopping) return this.#answer(asker, shuttingDown("notDone"));
+        return this.#options.requestSnapshot(asker);
       case "ExplainRequest":
-        return this.#answer(luid, this.#explanation());
+        return this.#answer(asker, this.#explanation());
       case "PutRequest":
       case "DeleteRequest":
         if (this.#options.isDiskFull() && this.#raft.view().role === "leader") {
-          return this.#answer(luid, noSpace());
+          return this.#answer(asker, noSpace());
         }
-        return this.#ask(luid, request);
+        return this.#ask(asker, request);
       case "GetRequest":
       case "DataRequest":
-        if (request.mode === "stale") return this.#answerStale(luid, request);
-        return this.#ask(luid, request);
+        if (request.mode === "stale") return this.#answerStale(asker, request);
+        return this.#ask(asker, request);
       case "MembersRequest":
       case "ChangeMembersRequest":
       case "TransferRequest":
-        return this.#ask(luid, request);
+        return this.#ask(asker, request);
     }
   }
 
@@ -109,17 +118,31 @@ export class Requests {
   /** Refuses new requests from now on and tells those under way that their outcome will not be known here. */
   stop(): void {
     this.#isStopping = true;
-    for (const { luid } of this.#asked.values()) this.#answer(luid, shuttingDown("notDone"));
-    for (const { luid } of this.#writes.takeUpTo(Infinity)) this.#answer(luid, shuttingDown("unknown"));
+    for (const { asker } of this.#asked.values()) this.#answer(asker, shuttingDown("notDone"));
+    for (const { asker } of this.#writes.takeUpTo(Infinity)) this.#answer(asker, shuttingDown("unknown"));
     this.#asked.clear();
     this.#proposals = [];
+    this.#proposalBytes = 0;
   }
 
-  /** Proposes what has come since the last time, together. */
+  /**
+   * Proposes what has come since the last time, together; but not while `maxUncommittedBatches` are on their way.
+   * What comes meanwhile makes one batch: each costs a sync on every node and a message to and from every follower,
+   * however many writes it carries. A lone writer never waits, and whoever writes very much fills batches anyway.
+   */
   propose(): void {
-    if (this.#proposals.length === 0) return;
+    if (this.#proposals.length === 0 || !this.#hasRoomForBatch()) return;
     this.#raft.step({ kind: "propose", proposals: this.#proposals });
     this.#proposals = [];
+    this.#proposalBytes = 0;
+    if (this.#raft.isLeader) this.#batchEnds.push(this.#raft.lastLogIndex);
+  }
+
+  #hasRoomForBatch(): boolean {
+    // Who does not lead refuses, at once.
+    if (!this.#raft.isLeader || this.#proposalBytes >= FULL_BATCH_BYTES) return true;
+    while ((this.#batchEnds[0] ?? Infinity) <= this.#raft.commitIndex) this.#batchEnds.shift();
+    return this.#batchEnds.length < this.#options.maxUncommittedBatches;
   }
 
   // ------------------------------------------------------------------------------- what became of them
@@ -127,12 +150,12 @@ export class Requests {
   /** It is in the log, and waits for its entry to be applied. */
   accepted({ token, index, term }: Accepted, nowMs: number): void {
     const asked = this.#forget(token);
-    if (asked !== undefined) this.#writes.add(index, { luid: asked.luid, term, sinceMs: nowMs });
+    if (asked !== undefined) this.#writes.add({ asker: asked.asker, index, term, sinceMs: nowMs });
   }
 
   applied(entry: Entry, result: WriteResult | undefined): void {
     const waiting = this.#writes.take(entry.index);
-    if (waiting !== undefined) this.#answer(waiting.luid, this.#outcomeOf(entry, waiting.term, result));
+    if (waiting !== undefined) this.#answer(waiting.asker, this.#outcomeOf(entry, waiting.term, result));
   }
 
   refused({ token, reason, detail }: Refused): void {
@@ -142,7 +165,7 @@ export class Requests {
     const asked = this.#forget(token);
     if (asked === undefined) return;
     const response = refusalOf(reason, detail ?? "") ?? this.#notLeader();
-    this.#answer(asked.luid, response);
+    this.#answer(asked.asker, response);
   }
 
   transferred({ token, leader }: Transferred): void {
@@ -150,41 +173,43 @@ export class Requests {
     this.#handingOver.delete(token);
     handingOver?.(undefined);
     const asked = this.#forget(token);
-    if (asked !== undefined) this.#answer(asked.luid, { type: "TransferResponse", leader });
+    if (asked !== undefined) this.#answer(asked.asker, { type: "TransferResponse", leader });
   }
 
   readable(token: number): void {
     const asked = this.#forget(token);
     if (asked === undefined) return;
-    if (asked.request.type === "MembersRequest") this.#answer(asked.luid, this.#members());
-    else this.#answerFromHere(asked.luid, asked.request, CURRENT);
+    if (asked.request.type === "MembersRequest") this.#answer(asked.asker, this.#members());
+    else this.#answerFromHere(asked.asker, asked.request, CURRENT);
   }
 
   /** What the entries up to `index` were for is not known here any more. */
   loseUpTo(index: number): void {
-    for (const { luid } of this.#writes.takeUpTo(index)) this.#answer(luid, leadershipLost());
+    for (const { asker } of this.#writes.takeUpTo(index)) this.#answer(asker, leadershipLost());
   }
 
   noteRole({ from, reason }: Extract<RaftEvent, { kind: "role" }>, nowMs: number): void {
     this.#roleReason = reason;
     this.#roleSinceMs = nowMs;
     // What it had in its log may be committed by the next leader, or replaced: these clients have to ask there.
-    if (from === "leader") this.loseUpTo(Infinity);
+    if (from !== "leader") return;
+    this.loseUpTo(Infinity);
+    this.#batchEnds.length = 0;
   }
 
   // -------------------------------------------------------------------------------------------- within
 
-  #ask(luid: string, request: ForServer): void {
-    if (this.#isStopping) return this.#answer(luid, shuttingDown("notDone"));
+  #ask(asker: Asker, request: ForServer): void {
+    if (this.#isStopping) return this.#answer(asker, shuttingDown("notDone"));
     if (this.#asked.size + this.#writes.size >= this.#options.maxPending) {
-      return this.#answer(luid, busy(this.#options.maxPending));
+      return this.#answer(asker, busy(this.#options.maxPending));
     }
     const token = this.#nextToken++;
-    this.#asked.set(token, { luid, request });
+    this.#asked.set(token, { asker, request });
     switch (request.type) {
       case "PutRequest":
       case "DeleteRequest":
-        this.#proposals.push({ token, data: encodeCommand(commandOf(request)) });
+        this.#addProposal(token, this.#encoder.encode(commandOf(request)));
         break;
       case "GetRequest":
       case "DataRequest":
@@ -202,27 +227,32 @@ export class Requests {
     }
   }
 
+  #addProposal(token: number, data: Uint8Array): void {
+    this.#proposals.push({ token, data });
+    this.#proposalBytes += data.length;
+  }
+
   /** Not from a state that may have lost anything: an empty disk knows of no key. */
-  #answerStale(luid: string, request: ClientRequest): void {
+  #answerStale(asker: Asker, request: ClientRequest): void {
     const view = this.#raft.view();
-    if (view.role === "rejoining") return this.#answer(luid, rejoining());
-    this.#answerFromHere(luid, request, ageOf(view));
+    if (view.role === "rejoining") return this.#answer(asker, rejoining());
+    this.#answerFromHere(asker, request, ageOf(view));
   }
 
   /** Answers from the state machine as it is. */
-  #answerFromHere(luid: string, request: ClientRequest, age: Age): void {
+  #answerFromHere(asker: Asker, request: ClientRequest, age: Age): void {
     const fields = { appliedIndex: this.#store.lastApplied, ...age };
     if (request.type === "GetRequest") {
       const value = this.#store.get(request.key);
       const found = value !== undefined;
-      this.#answer(luid, {
+      this.#answer(asker, {
         type: "GetResponse",
         found,
         value: value ?? new Uint8Array(),
         ...fields,
       });
     } else if (request.type === "DataRequest") {
-      this.#options.answer(luid, pagesOf(this.#store.pairs(), fields));
+      this.#options.answer(asker, pagesOf(this.#store.pairs(), fields));
     }
   }
 
@@ -237,7 +267,7 @@ export class Requests {
       roleSinceMs: this.#roleSinceMs,
       isDiskFull: this.#options.isDiskFull(),
       oldestWrite: this.#writes.oldest,
-      waitingWrites: this.#writes.size,
+      waitingWrites: this.#writes.size + this.#proposals.length,
     });
   }
 
@@ -251,8 +281,8 @@ export class Requests {
     return result === undefined ? leadershipLost() : responseOf(result);
   }
 
-  #answer(luid: string, response: ClientResponse): void {
-    this.#options.answer(luid, [response]);
+  #answer(asker: Asker, response: ClientResponse): void {
+    this.#options.answer(asker, [response]);
   }
 
   #notLeader(): ClientResponse {
@@ -260,7 +290,7 @@ export class Requests {
     return notLeader(leader, this.#raft.addressOf(leader));
   }
 
-  #forget(token: number): Asked | undefined {
+  #forget(token: number): Asked<Asker> | undefined {
     const asked = this.#asked.get(token);
     this.#asked.delete(token);
     return asked;

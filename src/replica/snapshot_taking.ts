@@ -86,6 +86,7 @@ export class SnapshotTaking {
   /** Gives up the one that is under way. */
   abort(): void {
     this.#job?.writer.abort();
+    this.#job?.pages.return?.(); // or the store would keep what they show
     this.#job = undefined;
   }
 

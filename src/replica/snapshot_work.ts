@@ -11,7 +11,7 @@ import type { ReplicaEvent } from "./events.ts";
 import { nothingYet, snapshotFailed } from "./responses.ts";
 import { SnapshotTaking } from "./snapshot_taking.ts";
 
-export interface SnapshotWorkOptions {
+export interface SnapshotWorkOptions<Asker> {
   readonly node: NodeId;
   readonly storage: DurableStorage;
   readonly store: Store;
@@ -20,16 +20,16 @@ export interface SnapshotWorkOptions {
   /** The term of the entry at an index that is applied. */
   readonly termAt: (index: number) => number | undefined;
   readonly tell: (event: ReplicaEvent) => void;
-  readonly answer: (luid: string, response: ClientResponse) => void;
+  readonly answer: (asker: Asker, response: ClientResponse) => void;
 }
 
-export class SnapshotWork {
-  readonly #options: SnapshotWorkOptions;
+export class SnapshotWork<Asker> {
+  readonly #options: SnapshotWorkOptions<Asker>;
   readonly #taking: SnapshotTaking;
   /** Who asked for the snapshot that is under way. */
-  #luids: string[] = [];
+  #askers: Asker[] = [];
 
-  constructor(options: SnapshotWorkOptions) {
+  constructor(options: SnapshotWorkOptions<Asker>) {
     this.#options = options;
     this.#taking = new SnapshotTaking(options.storage, options.store, options.afterBytes);
   }
@@ -39,14 +39,14 @@ export class SnapshotWork {
   }
 
   /** A client wants one now. */
-  request(luid: string, nowMs: number): void {
+  request(asker: Asker, nowMs: number): void {
     const { storage: { snapshot }, store: { lastApplied }, answer, node } = this.#options;
-    if (lastApplied === 0) return answer(luid, nothingYet());
+    if (lastApplied === 0) return answer(asker, nothingYet());
     if (snapshot?.index === lastApplied) {
       const { index, totalBytes } = snapshot;
-      return answer(luid, { type: "SnapshotResponse", node, index, totalBytes });
+      return answer(asker, { type: "SnapshotResponse", node, index, totalBytes });
     }
-    this.#luids.push(luid);
+    this.#askers.push(asker);
     if (!this.#taking.isUnderWay) this.#begin(nowMs);
   }
 
@@ -98,8 +98,8 @@ export class SnapshotWork {
   }
 
   #answerAll(response: ClientResponse): void {
-    const luids = this.#luids;
-    this.#luids = [];
-    for (const luid of luids) this.#options.answer(luid, response);
+    const askers = this.#askers;
+    this.#askers = [];
+    for (const asker of askers) this.#options.answer(asker, response);
   }
 }

@@ -41,6 +41,7 @@ export function replicaOptions(
     storage,
     store,
     maxPendingRequests: MAX_PENDING_REQUESTS,
+    maxUncommittedBatches: 2,
     snapshotAfterBytes: settings.snapshotAfterBytes,
     snapshotChunkBytes: settings.snapshotChunkBytes,
   };

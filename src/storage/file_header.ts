@@ -112,7 +112,7 @@ export function decodeFileHeader<More>(
 
 export function writeU64(writer: ByteWriter, value: number): void {
   writer.u32(Math.floor(value / 2 ** 32));
-  writer.u32(value % 2 ** 32);
+  writer.u32(value >>> 0); // the rest, without the slow division of floating-point numbers
 }
 
 /** File names carry a number of 16 digits, so that they sort as their numbers do. */

@@ -94,19 +94,23 @@ export class RecordFormat {
   }
 
   writeHardState(writer: ByteWriter, place: RecordPlace, state: HardState): number {
-    return this.#write(writer, place, RECORD_TYPE.hardState, () => {
-      writer.varint(state.currentTerm);
-      writer.varint(state.votedFor);
-      writer.varint(state.rejoinTerm ?? 0);
-    });
+    const start = begin(writer, place, RECORD_TYPE.hardState);
+    writer.varint(state.currentTerm);
+    writer.varint(state.votedFor);
+    writer.varint(state.rejoinTerm ?? 0);
+    return this.#finish(writer, start, place.fileOffset);
   }
 
   writeEntry(writer: ByteWriter, place: RecordPlace, entry: Entry): number {
-    return this.#write(writer, place, RECORD_TYPE.entry, () => ENTRY.write(writer, entry));
+    const start = begin(writer, place, RECORD_TYPE.entry);
+    ENTRY.write(writer, entry);
+    return this.#finish(writer, start, place.fileOffset);
   }
 
   writeSealed(writer: ByteWriter, place: RecordPlace, lastIndex: number): number {
-    return this.#write(writer, place, RECORD_TYPE.sealed, () => writer.varint(lastIndex));
+    const start = begin(writer, place, RECORD_TYPE.sealed);
+    writer.varint(lastIndex);
+    return this.#finish(writer, start, place.fileOffset);
   }
 
   /**
@@ -118,7 +122,7 @@ export class RecordFormat {
     const word = view.getUint32(offset);
     if ((word & 0xffffff00) >>> 0 !== RECORD_MAGIC) return undefined;
     const crc = view.getUint32(offset + HEADER_CRC_OFFSET);
-    if (crc !== crc32(bytes.subarray(offset, offset + HEADER_CRC_OFFSET), this.#seedAt(offset))) {
+    if (crc !== crc32(bytes, this.#seedAt(offset), offset, offset + HEADER_CRC_OFFSET)) {
       return undefined;
     }
     return {
@@ -139,7 +143,7 @@ export class RecordFormat {
   isBodyIntact(bytes: Uint8Array, view: DataView, offset: number, header: RecordHeader): boolean {
     const crcOffset = offset + recordBytes(header.bodyBytes) - 4;
     return this.bodyCrcOf(view, offset, header) ===
-      crc32(bytes.subarray(offset + RECORD_HEADER_BYTES, crcOffset), header.crc);
+      crc32(bytes, header.crc, offset + RECORD_HEADER_BYTES, crcOffset);
   }
 
   /** The body of an intact record as it was before it was whitened: shared with `bytes` where it can be. */
@@ -147,35 +151,29 @@ export class RecordFormat {
     const start = offset + RECORD_HEADER_BYTES;
     const end = offset + recordBytes(header.bodyBytes);
     const body = bytes.subarray(start, start + header.bodyBytes);
-    if (firstSectorFrom(offset) + SECTOR_BYTES > end) return body;
+    if (!hasWhitened(offset, end)) return body;
     const copy = body.slice();
     this.#whiten(copy, offset, end, start);
     return copy;
   }
 
-  #write(writer: ByteWriter, place: RecordPlace, type: number, writeBody: () => void): number {
-    const start = writer.length;
-    writer.u32(RECORD_MAGIC + type);
-    writer.u32(0);
-    writeU64(writer, place.syncedBytes);
-    writer.u32(place.previousCrc);
-    writer.u32(0);
-    writeBody();
-    const bodyBytes = writer.length - start - RECORD_HEADER_BYTES;
+  /** Completes the record at `start` of the writer, whose body was written. Returns its body CRC. */
+  #finish(writer: ByteWriter, start: number, fileOffset: number): number {
+    const bodyStart = start + RECORD_HEADER_BYTES;
+    const bodyBytes = writer.length - bodyStart;
     if (bodyBytes < 1 || bodyBytes > MAX_BODY_BYTES) {
       throw new RangeError(`record body of ${bodyBytes} B is not within 1 to ${MAX_BODY_BYTES}`);
     }
     const endBytes = recordBytes(bodyBytes);
-    while (writer.length - start < endBytes - RECORD_TRAILER_BYTES) writer.u8(0);
+    writer.zeros(endBytes - RECORD_TRAILER_BYTES - RECORD_HEADER_BYTES - bodyBytes);
     writer.u32(END_MARK);
+    if (hasWhitened(fileOffset, fileOffset + endBytes)) {
+      this.#whiten(writer.view(), fileOffset, fileOffset + endBytes, fileOffset - start);
+    }
     writer.patchU32(start + 4, bodyBytes);
-    this.#whiten(writer.view(), place.fileOffset, place.fileOffset + endBytes, place.fileOffset - start);
-    const headerCrc = crc32(
-      writer.view(start, start + HEADER_CRC_OFFSET),
-      this.#seedAt(place.fileOffset),
-    );
+    const headerCrc = writer.crc32(start, start + HEADER_CRC_OFFSET, this.#seedAt(fileOffset));
     writer.patchU32(start + HEADER_CRC_OFFSET, headerCrc);
-    const bodyCrc = crc32(writer.view(start + RECORD_HEADER_BYTES), headerCrc);
+    const bodyCrc = writer.crc32(bodyStart, writer.length, headerCrc);
     writer.u32(bodyCrc);
     return bodyCrc;
   }
@@ -197,6 +195,22 @@ export class RecordFormat {
       }
     }
   }
+}
+
+/** The header of a record, as far as it is known before the body. Returns where it begins in the writer. */
+function begin(writer: ByteWriter, place: RecordPlace, type: number): number {
+  const start = writer.length;
+  writer.u32(RECORD_MAGIC + type);
+  writer.u32(0); // the length of the body, known later
+  writeU64(writer, place.syncedBytes);
+  writer.u32(place.previousCrc);
+  writer.u32(0); // the header's CRC, known later
+  return start;
+}
+
+/** Whether a sector lies wholly inside the record from file offset `from` to `end`. */
+function hasWhitened(from: number, end: number): boolean {
+  return firstSectorFrom(from) + SECTOR_BYTES <= end;
 }
 
 function firstSectorFrom(offset: number): number {

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { type ClientRequest, type ClientResponse, encodePacket, PacketReader } from "../../packraft/mod.ts";
-import { ClientListener } from "../../src/driver/client_listener.ts";
+import { type ClientAsker, ClientListener } from "../../src/driver/client_listener.ts";
 import { TroubleLog } from "../../src/driver/log_sink.ts";
 import { LuidSource } from "../../src/driver/luids.ts";
 import { closeIfOpen, countToEnd, HOST, pause, readToEnd, testOnLoopback, until } from "./loopback.ts";
@@ -11,7 +11,7 @@ const PONG: ClientResponse = { type: "PingResponse", node: 1, role: "leader", le
 
 /** A listener whose requests the test answers. */
 class Fixture implements AsyncDisposable {
-  readonly asked: { readonly luid: string; readonly request: ClientRequest }[] = [];
+  readonly asked: { readonly asker: ClientAsker; readonly request: ClientRequest }[] = [];
   readonly said: string[] = [];
   readonly listener: ClientListener;
   readonly #port: number;
@@ -28,9 +28,9 @@ class Fixture implements AsyncDisposable {
       luids: new LuidSource(),
       trouble: new TroubleLog((line) => this.said.push(line), now),
       now,
-      request: (luid, request) => {
-        this.asked.push({ luid, request });
-        if (this.answersAtOnce) this.listener.answer(luid, [PONG]);
+      request: (asker, request) => {
+        this.asked.push({ asker, request });
+        if (this.answersAtOnce) this.listener.answer(asker, [PONG]);
       },
     });
   }
@@ -41,9 +41,14 @@ class Fixture implements AsyncDisposable {
     return client;
   }
 
-  async askedFor(count: number): Promise<string[]> {
+  async askedFor(count: number): Promise<ClientAsker[]> {
     await until(() => this.asked.length >= count, `${count} requests are taken`);
-    return this.asked.map(({ luid }) => luid);
+    return this.asked.map(({ asker }) => asker);
+  }
+
+  answer(asker: ClientAsker | undefined, responses: Iterable<ClientResponse>): void {
+    if (asker === undefined) throw new Error("nobody asked");
+    this.listener.answer(asker, responses);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -80,9 +85,9 @@ testOnLoopback(
     await two.write(ping("b"));
     await fixture.askedFor(2);
     await one.write(ping("c"));
-    const luids = await fixture.askedFor(3);
+    const askers = await fixture.askedFor(3);
     await Promise.all([one.closeWrite(), two.closeWrite()]); // "one request and close": it half-closes and reads on
-    for (const luid of luids.toReversed()) fixture.listener.answer(luid, [PONG]);
+    for (const asker of askers.toReversed()) fixture.answer(asker, [PONG]);
     assertEquals(responsesIn(await readToEnd(one)).map(({ id }) => id), ["c", "a"]);
     assertEquals(responsesIn(await readToEnd(two)), [{ id: "b", message: PONG }]);
   },
@@ -94,15 +99,15 @@ testOnLoopback(
     await using fixture = new Fixture();
     const gone = await fixture.connect();
     await gone.write(ping("a"));
-    const [first = ""] = await fixture.askedFor(1);
+    const [first] = await fixture.askedFor(1);
     gone.close();
     const here = await fixture.connect();
     await here.write(ping("b"));
-    const [, second = ""] = await fixture.askedFor(2);
-    fixture.listener.answer(first, [PONG]);
-    fixture.listener.answer(first, [PONG]);
-    fixture.listener.answer(second, [PONG]);
-    fixture.listener.answer(second, [PONG]);
+    const [, second] = await fixture.askedFor(2);
+    fixture.answer(first, [PONG]);
+    fixture.answer(first, [PONG]);
+    fixture.answer(second, [PONG]);
+    fixture.answer(second, [PONG]);
     await here.closeWrite();
     assertEquals(responsesIn(await readToEnd(here)).length, 1);
     assertEquals(fixture.said, []);
@@ -115,14 +120,14 @@ testOnLoopback(
     await using fixture = new Fixture();
     const client = await fixture.connect();
     await client.write(ping("good"));
-    const [luid = ""] = await fixture.askedFor(1);
+    const [asker] = await fixture.askedFor(1);
     const bad = ping("bad");
     bad[bad.length - 1] = (bad.at(-1) ?? 0) ^ 1;
     await client.write(bad);
     const responses = responsesIn(await readToEnd(client));
     assertEquals(responses.map(({ id, message }) => [id, message.type]), [["", "ErrorResponse"]]);
     assertMatch(fixture.said.join(), /^client-connection-1: closed, /);
-    fixture.listener.answer(luid, [PONG]); // it comes too late, and harms nobody
+    fixture.answer(asker, [PONG]); // it comes too late, and harms nobody
     const next = await fixture.connect();
     await next.write(ping("next"));
     await fixture.askedFor(2);
@@ -170,7 +175,7 @@ testOnLoopback(
       pairs: [{ key: new Uint8Array(1), value: new Uint8Array(1024 * 1024) }],
     };
     for (let i = 0; i < 40; i++) await client.write(ping(`${i}`));
-    for (const luid of await fixture.askedFor(40)) fixture.listener.answer(luid, [page]);
+    for (const asker of await fixture.askedFor(40)) fixture.answer(asker, [page]);
     await pause(50);
     fixture.nowMs = 60_001;
     await until(() => fixture.said.length > 0, "it is closed");
@@ -188,8 +193,8 @@ testOnLoopback(
       { type: "DataResponse", more: i < 39, ...AGE, pairs: [{ key: new Uint8Array([i + 1]), value }] }
     ));
     await client.write(ping("slow"));
-    const [luid = ""] = await fixture.askedFor(1);
-    fixture.listener.answer(luid, pages);
+    const [asker] = await fixture.askedFor(1);
+    fixture.answer(asker, pages);
     const reader = new PacketReader({ families: ["response"] });
     const buffer = new Uint8Array(1024 * 1024);
     let count = 0;
@@ -218,15 +223,15 @@ testOnLoopback(
     await reads.write(ping("a"));
     await fixture.askedFor(1);
     await unread.write(ping("b"));
-    const [first = "", second = ""] = await fixture.askedFor(2);
+    const [first, second] = await fixture.askedFor(2);
     const page: ClientResponse = {
       type: "DataResponse",
       ...AGE,
       more: true,
       pairs: [{ key: new Uint8Array(1), value: new Uint8Array(1024 * 1024) }],
     };
-    fixture.listener.answer(first, [PONG]);
-    fixture.listener.answer(second, Array(30).fill(page));
+    fixture.answer(first, [PONG]);
+    fixture.answer(second, Array(30).fill(page));
     const startMs = performance.now();
     await fixture.listener.close(100);
     const tookMs = performance.now() - startMs;

@@ -35,21 +35,31 @@ Deno.test("crc32() goes on from a checksum wherever the bytes are cut", () => {
   }));
 });
 
-Deno.test("offerNativeCrc32() takes one that gives the same results, and no other", () => {
-  const bytes = new TextEncoder().encode("123456789");
+Deno.test("crc32() takes in a part of the bytes as it does a view of them", () => {
+  const bytes = Uint8Array.from({ length: 300 }, (_, i) => (i * 151 + 89) & 0xff);
+  const shifted = bytes.subarray(7);
+  fc.assert(fc.property(fc.nat(293), fc.nat(293), fc.nat(0xffffffff), (a, b, seed) => {
+    const [start, end] = [Math.min(a, b), Math.max(a, b)];
+    assertEquals(crc32(shifted, seed, start, end), zlibCrc32(shifted.subarray(start, end), seed));
+  }));
+});
+
+Deno.test("offerNativeCrc32() takes one that gives the same results, and no other; short bytes need none", () => {
+  const digits = new TextEncoder().encode("123456789");
+  const bytes = Uint8Array.from({ length: 300 }, (_, i) => (i * 151 + 89) & 0xff);
+  const right = zlibCrc32(bytes);
   let calls = 0;
   offerNativeCrc32((bytes, seed) => zlibCrc32(bytes, seed) ^ 1);
   offerNativeCrc32((bytes) => zlibCrc32(bytes));
-  assertEquals(crc32(bytes), 0xcbf43926);
+  assertEquals([crc32(digits), crc32(bytes)], [0xcbf43926, right]);
   offerNativeCrc32((bytes, seed) => {
     calls++;
     return zlibCrc32(bytes, seed);
   });
   const offered = calls;
-  assertEquals([crc32(bytes), crc32(bytes.subarray(4), crc32(bytes.subarray(0, 4)))], [
-    0xcbf43926,
-    0xcbf43926,
-  ]);
+  assertEquals([crc32(bytes), crc32(bytes, crc32(bytes, 0, 0, 100), 100)], [right, right]);
+  assertEquals(calls, offered + 3);
+  assertEquals(crc32(digits), 0xcbf43926);
   assertEquals(calls, offered + 3);
   assertEquals(crc32(bytes, -1), crc32(bytes, 0xffffffff), "a seed may be the outcome of an XOR");
 });

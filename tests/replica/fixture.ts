@@ -36,6 +36,7 @@ export class Fixture {
         store: new Store(),
         clusterId: "drafty",
         maxPendingRequests,
+        maxUncommittedBatches: 2,
         snapshotAfterBytes: 1_000_000,
         snapshotChunkBytes: 1_000,
       },

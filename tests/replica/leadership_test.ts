@@ -31,6 +31,7 @@ class Reign {
         store: new Store(),
         clusterId: "drafty",
         maxPendingRequests: MAX_PENDING,
+        maxUncommittedBatches: 2,
         snapshotAfterBytes: 1_000_000,
         snapshotChunkBytes: 1_000,
       },

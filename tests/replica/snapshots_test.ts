@@ -45,6 +45,7 @@ class Node {
         store,
         clusterId: "drafty",
         maxPendingRequests: 10,
+        maxUncommittedBatches: 2,
         snapshotAfterBytes: this.snapshotAfterBytes,
         snapshotChunkBytes: 100,
       },

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Entry } from "../../../packraft/mod.ts";
 import type { Mutant } from "../mutant.ts";
 import { FIGURE_8 } from "./occasions.ts";
 
@@ -93,6 +94,33 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     summary: "entries are acknowledged before they are on the disk",
     origin: "drafty #5, etcd #14370",
     hooks: () => ({ skipsSync: (persist) => persist.entries.length > 0 }),
+  },
+  {
+    name: "counts-itself-too-early",
+    summary: "a leader counts itself for entries that its disk does not have yet",
+    origin: "what sending before the own sync tempts to",
+    rules: { ownMatchIndex: (_durableIndex, lastLogIndex) => lastLogIndex },
+    settings: { faults: { diskFull: 40, kill: 20, powerCut: 20, partition: 20 } },
+  },
+  {
+    name: "sends-a-truncated-batch",
+    summary: "entries that were encoded once are sent for others that have taken their place",
+    origin: "what encoding entries once tempts to",
+    hooks: () => {
+      const encoded = new Map<number, Entry>();
+      return {
+        send: (message) => {
+          if (message.type !== "AppendEntriesRequest") return message;
+          const entries = message.entries.map((entry) => {
+            const first = encoded.get(entry.index) ?? entry;
+            encoded.set(entry.index, first);
+            return first;
+          });
+          return { ...message, entries };
+        },
+      };
+    },
+    settings: FIGURE_8,
   },
   {
     name: "never-backs-up",

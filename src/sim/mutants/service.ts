@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Command, Sessions, Store, type WriteResult } from "../../kv/mod.ts";
+import { type LoggedCommand, Sessions, Store, type WriteResult } from "../../kv/mod.ts";
 import type { Mutant } from "../mutant.ts";
 import { BUSY_CLIENTS } from "./occasions.ts";
 
@@ -31,7 +31,7 @@ class LiveSnapshots extends Store {
 
 /** Fails on what it did not expect. */
 class BrittleStore extends Store {
-  protected override write(index: number, command: Command): WriteResult {
+  protected override write(index: number, command: LoggedCommand): WriteResult {
     if (command.kind === "delete" && this.get(command.key) === undefined) throw new Error("KeyError");
     return super.write(index, command);
   }
