@@ -56,7 +56,9 @@ try {
       const system = (now.systemUs - then.systemUs) / count;
       total += user + system;
       const who = i === 0 ? "client" : i === leader ? "leader" : "follower";
-      const batch = i === 0 ? "" : `, ${(count / (now.writes - then.writes)).toFixed(1)} requests for each write`;
+      const batch = i === 0
+        ? ""
+        : `, ${(count / (now.writes - then.writes)).toFixed(1)} requests for each write`;
       console.log(`  ${who.padEnd(9)} ${user.toFixed(1)} us user, ${system.toFixed(1)} us system${batch}`);
     }
     console.log(`  in all    ${total.toFixed(1)} us`);
@@ -90,7 +92,9 @@ function pidsOf(folder: string): number[] {
     try {
       const words = Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0");
       const at = words.indexOf("--node");
-      if (at >= 0 && words.some((word) => word.startsWith(folder))) pids[Number(words[at + 1]) - 1] = Number(name);
+      if (at >= 0 && words.some((word) => word.startsWith(folder))) {
+        pids[Number(words[at + 1]) - 1] = Number(name);
+      }
     } catch {
       // It has ended meanwhile.
     }

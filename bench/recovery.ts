@@ -50,7 +50,7 @@ const CAUGHT_UP_ENTRIES = 1_000;
 /** What a node logs when a snapshot that was sent has become its state. */
 const INSTALLED = /has the state after entry \d+ from a snapshot/;
 
-interface Figure {
+export interface RecoveryFigure {
   readonly part: string;
   readonly what: string;
   readonly value: number;
@@ -60,7 +60,7 @@ interface Figure {
   readonly load: number;
 }
 
-interface Settings {
+export interface RecoverySettings {
   readonly parts: ReadonlySet<string>;
   readonly entries: number;
   readonly runs: number;
@@ -70,11 +70,13 @@ interface Settings {
 }
 
 class Benchmark {
-  readonly figures: Figure[] = [];
-  readonly #settings: Settings;
+  readonly figures: RecoveryFigure[] = [];
+  readonly #settings: RecoverySettings;
+  readonly #onProgress: (text: string) => void;
 
-  constructor(settings: Settings) {
+  constructor(settings: RecoverySettings, onProgress: (text: string) => void) {
     this.#settings = settings;
+    this.#onProgress = onProgress;
   }
 
   async run(): Promise<void> {
@@ -227,28 +229,38 @@ class Benchmark {
     if (cluster.surprises.length > 0) throw new Error(cluster.surprises.join("\n"));
   }
 
-  #note(part: string, what: string, unit: Figure["unit"], value: number, goal?: string): void {
+  #note(part: string, what: string, unit: RecoveryFigure["unit"], value: number, goal?: string): void {
     const load = Deno.loadavg()[0] ?? NaN;
     this.figures.push({ part, what, value, unit, load, ...(goal === undefined ? {} : { goal }) });
     this.#say(`${what}: ${shown(value, unit)}`);
   }
 
   #say(what: string): void {
-    console.error(`${(performance.now() / 1000).toFixed(1).padStart(6)} s  ${what}`);
+    this.#onProgress(what);
   }
+}
+
+/** Measures the parts that the settings name, and tells what is under way. */
+export async function measureRecovery(
+  settings: RecoverySettings,
+  onProgress: (text: string) => void,
+): Promise<RecoveryFigure[]> {
+  const benchmark = new Benchmark(settings, onProgress);
+  await benchmark.run();
+  return benchmark.figures;
 }
 
 function mb(bytes: number): string {
   return (bytes / 1e6).toFixed(0);
 }
 
-function shown(value: number, unit: Figure["unit"]): string {
+function shown(value: number, unit: RecoveryFigure["unit"]): string {
   const digits = unit === "ms" && value < 100 ? 1 : 0;
   return `${value.toFixed(digits)} ${unit}`;
 }
 
 /** Several runs of the same are one row: their median, and all of them. */
-function rowsOf(figures: readonly Figure[]): string[][] {
+function rowsOf(figures: readonly RecoveryFigure[]): string[][] {
   const grouped = Map.groupBy(figures, ({ part, what }) => `${part} ${what}`);
   return [...grouped.values()].flatMap((runs) => {
     const sorted = runs.toSorted((a, b) => a.value - b.value);
@@ -267,7 +279,7 @@ function rowsOf(figures: readonly Figure[]): string[][] {
   });
 }
 
-function settingsOf(args: readonly string[]): Settings & { readonly isJson: boolean } {
+function settingsOf(args: readonly string[]): RecoverySettings & { readonly isJson: boolean } {
   const given = parseArgs([...args], {
     string: ["only", "entries", "runs", "limit"],
     boolean: ["json", "in-order"],
@@ -294,15 +306,16 @@ function settingsOf(args: readonly string[]): Settings & { readonly isJson: bool
 
 async function main(): Promise<void> {
   const settings = settingsOf(Deno.args);
-  const benchmark = new Benchmark(settings);
-  await benchmark.run();
+  const figures = await measureRecovery(settings, (what) => {
+    console.error(`${(performance.now() / 1000).toFixed(1).padStart(6)} s  ${what}`);
+  });
   if (settings.isJson) {
-    console.log(JSON.stringify({ entries: settings.entries, figures: benchmark.figures }));
+    console.log(JSON.stringify({ entries: settings.entries, figures }));
     return;
   }
   const head = ["", "what", "median", "runs", "goal", "load"];
   const table = new Table({ head, style: { head: [], border: [] } });
-  table.push(...rowsOf(benchmark.figures));
+  table.push(...rowsOf(figures));
   console.log(table.toString());
 }
 

@@ -264,4 +264,49 @@ Exit codes: 0 all held, 1 a seed failed (with --bug: the bug was noticed; with -
     ],
     load: async () => (await import("./sim_command.ts")).runSim,
   },
+  {
+    name: "bench",
+    summary: "load a cluster, and measure it beside what the machine can do",
+    usage: [
+      "bench [--put] [--get] [--mixed] [--inflight N[,N...]] [--connections N] [--value-bytes N] [--keys N]\n" +
+      "               [--seconds S] [--one-shot] [--server HOST:PORT[,...]] [--json]",
+    ],
+    options: [
+      { name: "put", summary: "write; without a choice: put, then get" },
+      { name: "get", summary: "read, linearizable" },
+      { name: "mixed", summary: "write and read in turns" },
+      { name: "inflight", value: "N[,N...]", summary: "requests under way at once, by default 1,16,64,256" },
+      {
+        name: "connections",
+        value: "N",
+        summary: "they share so many; by default 1 below 16 in flight, else 4",
+      },
+      { name: "value-bytes", value: "N", summary: "the size of a value, by default 256" },
+      { name: "keys", value: "N", summary: "how many keys there are, by default 10000" },
+      { name: "seconds", value: "S", summary: "how long each load is measured, by default 3" },
+      { name: "one-shot", summary: "a connection of its own for each request" },
+      {
+        name: "server",
+        value: "HOST:PORT[,...]",
+        summary: "load this cluster; by default three nodes that are started for it",
+      },
+      { name: "json", summary: "print one JSON object for each load" },
+    ],
+    details:
+      `Without --server, three nodes run on free ports with their data in a temporary folder, which is removed again.
+With it, keys that begin with "bench-" are written to that cluster, and stay there.
+
+The limit is what the machine takes at least for one acknowledged write, measured in the same run: one append with
+fdatasync in the same file system, and one exchange over loopback. Times begin when a request is handed to the client
+library and end with its answer; a load is warmed up before it is measured.
+
+Exit codes: 0 measured, 2 usage, 8 the cluster is not there, or answers nothing.`,
+    examples: [
+      "drafty bench",
+      "drafty bench --put --inflight 1,16,256 --seconds 10",
+      "drafty bench --mixed --value-bytes 4096 --keys 1000000 --json",
+      "drafty bench --get --one-shot --server 127.0.0.1:9001",
+    ],
+    load: async () => (await import("./bench_command.ts")).runBench,
+  },
 ];

@@ -10,8 +10,7 @@ import { DraftyClient } from "../client/mod.ts";
 import type { Arguments } from "./arguments.ts";
 import { UsageError } from "./errors.ts";
 import type { CliIo } from "./io.ts";
-import { LocalCluster } from "./local_cluster.ts";
-import { selfCommand } from "./self.ts";
+import { inLocalCluster, type LocalCluster } from "./local_cluster.ts";
 import { type NodeStatus, statusOf, statusTable } from "./status_command.ts";
 
 /** Something was not as it should be. */
@@ -26,24 +25,15 @@ const PATIENCE_MS = 10_000;
 const POLL_MS = 10;
 const WRITES_BEFORE = 200;
 const WRITES_WITHOUT = 100;
-const EXIT_INTERRUPTED = 130;
-const INTERRUPTS = ["SIGINT", "SIGTERM"] as const;
 
 export async function runDemo(given: Arguments, io: CliIo): Promise<number> {
   const [extra] = given.positionals;
   if (extra !== undefined) throw new UsageError(`unexpected "${extra}"; demo takes no arguments`);
-  const folder = Deno.makeTempDirSync({ prefix: "drafty-demo-" });
-  const cluster = new LocalCluster(folder, NODE_COUNT, selfCommand);
-  const interruption = Promise.withResolvers<number>();
-  const interrupt = () => interruption.resolve(EXIT_INTERRUPTED);
-  for (const signal of INTERRUPTS) Deno.addSignalListener(signal, interrupt);
-  try {
-    return await Promise.race([new Demo(cluster, folder, io).tell(), interruption.promise]);
-  } finally {
-    for (const signal of INTERRUPTS) Deno.removeSignalListener(signal, interrupt);
-    await cluster.killAll();
-    Deno.removeSync(folder, { recursive: true });
-  }
+  return await inLocalCluster(
+    "drafty-demo-",
+    NODE_COUNT,
+    (cluster, folder) => new Demo(cluster, folder, io).tell(),
+  );
 }
 
 class Demo {

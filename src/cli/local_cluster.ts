@@ -6,11 +6,13 @@
 import type { ServerAddress } from "../client/mod.ts";
 import { type ClusterConfig, type NodeAddress, parseClusterConfig } from "../config/mod.ts";
 import { freePorts } from "../driver/free_ports.ts";
-import type { CommandLine } from "./self.ts";
+import { type CommandLine, selfCommand } from "./self.ts";
 
 const HOST = "127.0.0.1";
 /** How much of a node's log is kept, to be shown when something goes wrong. */
 const KEPT_LOG_LINES = 20;
+const EXIT_INTERRUPTED = 130;
+const INTERRUPTS = ["SIGINT", "SIGTERM"] as const;
 
 /** One node, whether it runs or not. */
 export interface LocalNode {
@@ -125,6 +127,29 @@ class NodeProcess implements LocalNode {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
       this.#log = [...this.#log, ...text.split("\n").filter((line) => line !== "")].slice(-KEPT_LOG_LINES);
     }
+  }
+}
+
+/**
+ * Calls `use` with a cluster in a temporary folder, of which no node runs yet. Whatever happens, Ctrl-C included, the
+ * processes and the folder are gone at the end. Resolves to the exit code.
+ */
+export async function inLocalCluster(
+  prefix: string,
+  nodeCount: number,
+  use: (cluster: LocalCluster, folder: string) => Promise<number>,
+): Promise<number> {
+  const folder = Deno.makeTempDirSync({ prefix });
+  const interruption = Promise.withResolvers<number>();
+  const interrupt = () => interruption.resolve(EXIT_INTERRUPTED);
+  for (const signal of INTERRUPTS) Deno.addSignalListener(signal, interrupt);
+  const cluster = new LocalCluster(folder, nodeCount, selfCommand);
+  try {
+    return await Promise.race([use(cluster, folder), interruption.promise]);
+  } finally {
+    for (const signal of INTERRUPTS) Deno.removeSignalListener(signal, interrupt);
+    await cluster.killAll();
+    Deno.removeSync(folder, { recursive: true });
   }
 }
 

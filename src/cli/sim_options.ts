@@ -9,6 +9,7 @@ import { SCENARIOS } from "../sim/scenarios/mod.ts";
 import type { Scenario } from "../sim/scenario.ts";
 import type { Arguments } from "./arguments.ts";
 import { suggestion, UsageError } from "./errors.ts";
+import { wholeNumber } from "./values.ts";
 
 const DEFAULT_SEEDS = 100;
 /** A bug that no seed up to here shows would have to be called a survivor. */
@@ -72,8 +73,5 @@ async function scenarioOf(name: string): Promise<Scenario> {
 
 function numberOf(given: Arguments, option: string, min: number, max: number): number | undefined {
   const text = given.values.get(option);
-  if (text === undefined) return undefined;
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
-  if (value >= min && value <= max) return value;
-  throw new UsageError(`--${option} ${text} is not a whole number from ${min} to ${max}`);
+  return text === undefined ? undefined : wholeNumber(option, text, min, max);
 }

@@ -10,6 +10,13 @@ const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 
 const MAX_DURATION_MS = 3_600_000;
 const MAX_NODE_NUMBER = 65_535;
 
+/** A whole number from `min` to `max`. */
+export function wholeNumber(option: string, text: string, min: number, max: number): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  if (value >= min && value <= max) return value;
+  throw new UsageError(`--${option} ${text} is not a whole number from ${min} to ${max}`);
+}
+
 /** `500ms`, `5s`, `1.5s`, `2m` → milliseconds. */
 export function durationMs(option: string, text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];

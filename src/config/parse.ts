@@ -19,7 +19,7 @@ const MIN_HEARTBEATS_PER_ELECTION_TIMEOUT = 5;
 export const MAX_CLUSTER_ID_BYTES = 64;
 export const MAX_HOST_BYTES = 255;
 const MAX_HEARTBEAT_MS = 10_000;
-/** By measurement: `bench/load.ts --linger N`. */
+/** By measurement: `docs/decisions/0006-the-linger-is-five-milliseconds.md`. */
 const DEFAULT_LINGER_MS = 5;
 const MAX_ELECTION_TIMEOUT_MS = 600_000;
 const MAX_DIRECTORY_BYTES = 4_096;
