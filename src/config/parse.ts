@@ -20,7 +20,7 @@ export const MAX_CLUSTER_ID_BYTES = 64;
 export const MAX_HOST_BYTES = 255;
 const MAX_HEARTBEAT_MS = 10_000;
 /** By measurement: `docs/decisions/0006-the-linger-is-five-milliseconds.md`. */
-const DEFAULT_LINGER_MS = 5;
+const DEFAULT_LINGER_MS = 20;
 const MAX_ELECTION_TIMEOUT_MS = 600_000;
 const MAX_DIRECTORY_BYTES = 4_096;
 /** The TOML parser quotes what it stumbled over, however long. */
