@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { VERSION } from "../src/cli/version.ts";
 import { PERMISSIONS } from "./permissions.ts";
 
 const COMPILE_LIMIT_MS = 120_000;
@@ -37,10 +38,12 @@ async function writeScript(path: string): Promise<void> {
     if (!bundled.ok) throw new Error(`deno bundle failed: ${bundled.stderr}`);
     const deno = Deno.execPath().replaceAll("'", `'\\''`);
     const flags = ["run", "--quiet", "--no-config", "--no-lock", "--no-prompt", ...PERMISSIONS, "--ext=js"];
+    // To start Deno takes longer than all else that this question costs.
+    const answer = `[ "$*" = --version ] && echo 'drafty ${VERSION}' && exit`;
     const start = `D='${deno}'; [ -x "$D" ] || D=deno; exec "$D" ${flags.join(" ")} "$0" "$@"`;
     await Deno.writeTextFile(
       path,
-      `#!/bin/sh\n//bin/true; ${start}\n${withLazyRequire(await Deno.readTextFile(bundle))}`,
+      `#!/bin/sh\n//bin/true; ${answer}; ${start}\n${withLazyRequire(await Deno.readTextFile(bundle))}`,
     );
   } finally {
     await Deno.remove(bundle);

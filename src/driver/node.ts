@@ -7,7 +7,6 @@
  * @module
  */
 import type { ClientRequest, Configuration, PeerEnvelope, PeerMessage } from "../../packraft/mod.ts";
-import { crc32 as zlibCrc32 } from "node:zlib";
 import { decodeMembers, encodeMembers, encodePacket, offerNativeCrc32 } from "../../packraft/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
 import { isSameAddress, type MemberAddress, shownAddress } from "../raft/mod.ts";
@@ -93,10 +92,10 @@ export interface RunningNode {
  * @throws errors with an `exitCode` and a one-line message: configuration, data directory, identity, corruption,
  * a port that is in use
  */
-export function startNode(options: NodeOptions): Promise<RunningNode> {
-  offerNativeCrc32(zlibCrc32);
-  // A promise so that a later version may start up without blocking; today all of it is synchronous.
-  return new Promise((resolve) => resolve(new Node(options)));
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  // Loaded here: it takes longer to load than everything else that a command which runs no node needs.
+  offerNativeCrc32((await import("node:zlib")).crc32);
+  return new Node(options);
 }
 
 class Node implements RunningNode {
