@@ -125,10 +125,31 @@ async function load(client: DraftyClient, seconds: number): Promise<number> {
   return count;
 }
 
+/** Of what a node does, in the order in which a write meets it; the first that matches. */
+const STAGES: readonly (readonly [stage: string, pattern: RegExp])[] = [
+  ["waiting", /^\(idle\)/],
+  ["sync", /^op_fs_file_sync/],
+  ["write to the log", /^op_write_sync|src\/storage/],
+  [
+    "sockets",
+    /^op_(write|read|net|close)|src\/driver\/(sockets|client_|peer_|connection_|accept)|ext:deno_net/,
+  ],
+  ["decode and encode", /packraft\/|^op_zlib_crc32|zlib|^op_encoding/],
+  ["server", /src\/raft|src\/replica/],
+  ["apply", /src\/kv/],
+  ["garbage", /^\(garbage collector\)/],
+  ["driver and runtime", /./],
+];
+
+function stageOf(name: string): string {
+  return STAGES.find(([, pattern]) => pattern.test(name))?.[0] ?? "";
+}
+
 function report(title: string, { nodes, samples, timeDeltas }: CpuProfile, count: number): void {
   const byId = new Map(nodes.map((node) => [node.id, node.callFrame]));
   const byFunction = new Map<string, number>();
   const byFile = new Map<string, number>();
+  const byStage = new Map<string, number>();
   let totalUs = 0;
   for (const [i, id] of samples.entries()) {
     const us = timeDeltas[i] ?? 0;
@@ -142,9 +163,11 @@ function report(title: string, { nodes, samples, timeDeltas }: CpuProfile, count
     byFile.set(file, (byFile.get(file) ?? 0) + us);
     const name = `${frame.functionName || "(anonymous)"} ${file}:${frame.lineNumber + 1}`;
     byFunction.set(name, (byFunction.get(name) ?? 0) + us);
+    const stage = stageOf(name);
+    byStage.set(stage, (byStage.get(stage) ?? 0) + us);
   }
   console.log(`\n${title}: µs of each request, share, where (${(totalUs / 1e6).toFixed(1)} s sampled)`);
-  for (const [rows, most] of [[byFile, 22], [byFunction, 45]] as const) {
+  for (const [rows, most] of [[byStage, 20], [byFile, 22], [byFunction, 45]] as const) {
     for (const [name, us] of [...rows].sort(([, a], [, b]) => b - a).slice(0, most)) {
       console.log(
         `${(us / count).toFixed(2).padStart(8)} ${(us / totalUs * 100).toFixed(1).padStart(5)}%  ${name}`,

@@ -14,7 +14,7 @@ export const WORKS = ["put", "get", "mixed"] as const;
 export type Work = typeof WORKS[number];
 
 /** The most writes that one client keeps under way; more of them would wait in it. */
-export const WRITES_PER_CLIENT = 256;
+export const WRITES_PER_CLIENT = 1_024;
 /** From here on, several connections. */
 const FEW_IN_FLIGHT = 16;
 const CONNECTIONS = 4;

@@ -27,7 +27,7 @@ election_timeout_ms = [180, 360]
 
 # How long a connection to another node stays open after its last message, in milliseconds, below heartbeat_ms.
 # 0 is strictly one-shot: connect, send, close. An idle cluster is one-shot either way.
-linger_ms = 5
+linger_ms = 20
 
 # Who serves reads of clients that use this file: "leader", or "any" node, which asks the leader first. Either way a read
 # sees every write that was answered before it began.

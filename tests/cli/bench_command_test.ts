@@ -32,8 +32,8 @@ const MISTAKES: readonly (readonly [args: string, line: string])[] = [
   ["--inflight", "--inflight needs a value: --inflight N[,N...]"],
   ["--connections 0", "--connections 0 is not a whole number from 1 to 1024"],
   [
-    "--put --inflight 16,1024 --connections 2",
-    "--connections 2 is too few for 1024 writes in flight, of which one carries 256; give at least 4",
+    "--put --inflight 16,4096 --connections 2",
+    "--connections 2 is too few for 4096 writes in flight, of which one carries 1024; give at least 4",
   ],
   ["--value-bytes 1048577", "--value-bytes 1048577 is not a whole number from 0 to 1048576"],
   ["--keys 0", "--keys 0 is not a whole number from 1 to 100000000"],

@@ -60,7 +60,7 @@ Deno.test("parseClusterConfig() takes defaults for all but the nodes", () => {
   assertEquals(config.clusterId, "drafty");
   assertEquals(config.heartbeatMs, 30);
   assertEquals(config.electionTimeoutMs, { min: 180, max: 360 });
-  assertEquals(config.lingerMs, 5);
+  assertEquals(config.lingerMs, 20);
   assertEquals(config.storageDirectory, "data");
   assertEquals([config.segmentBytes, config.snapshotAfterBytes], [64 * 2 ** 20, 64 * 2 ** 20]);
 });
