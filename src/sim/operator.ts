@@ -24,6 +24,7 @@ export interface OperatorWorld {
     node: NodeId,
     request: ClientRequest,
     answered: (response: ClientResponse | "refused") => void,
+    isOpen: () => boolean,
   ): void;
 }
 
@@ -86,9 +87,12 @@ export class Operator {
     const { queue } = this.#world;
     if (queue.nowMs >= wish.deadlineMs) return this.#end(wish, "unknown");
     const attempt = ++wish.attempt;
+    // Whoever asks again has closed the connection of the time before: what has not arrived by then never does. A change
+    // of the members has no session, so a copy that came seconds later would move a member back to where it was.
+    const isOpen = () => !wish.isOver && wish.attempt === attempt;
     this.#world.ask(0, node, wish.request, (response) => {
-      if (!wish.isOver && wish.attempt === attempt) this.#handle(wish, response);
-    });
+      if (isOpen()) this.#handle(wish, response);
+    }, isOpen);
     queue.after(ATTEMPT_TIMEOUT_MS, () => {
       if (!wish.isOver && wish.attempt === attempt) this.#attempt(wish, this.#random.pick(this.#world.nodes));
     });

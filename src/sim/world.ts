@@ -363,6 +363,7 @@ export class World implements MachineWorld, ClientWorld, MembershipWorld {
     node: NodeId,
     request: ClientRequest,
     answered: (response: ClientResponse | "refused") => void,
+    isOpen: () => boolean = () => true,
   ): void {
     const name = `client-request-${this.#nextRequest++}`;
     const { trace, queue, network } = this;
@@ -370,6 +371,7 @@ export class World implements MachineWorld, ClientWorld, MembershipWorld {
     trace.say(queue.nowMs, () => `client ${client} to node ${node}: ${sentenceOfRequest(request)}`, "client");
     this.#asked.set(name, { client, request, answered });
     network.send(0, node, queue.nowMs, () => {
+      if (!isOpen()) return;
       const machine = this.machine(node);
       if (machine.isUp) machine.request(name, request);
       else network.send(node, 0, queue.nowMs, () => answered("refused"));
