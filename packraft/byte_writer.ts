@@ -44,6 +44,8 @@ export class ByteWriter {
   /** How far may be written without looking further: to the end of the buffer, or to the limit. */
   #room: number;
   #maxBytes: number;
+  /** The same for the whole: a buffer that grew to the limit of each piece only would be copied for each. */
+  readonly #mostBytes: number;
   /** Where the piece began that the limit holds for. */
   #limitedFrom = 0;
   readonly #initialBytes: number;
@@ -53,6 +55,7 @@ export class ByteWriter {
   /** @param maxBytes writing more than this is an error, so that a huge value cannot use up the memory */
   constructor(initialBytes = 256, maxBytes = Number.MAX_SAFE_INTEGER) {
     this.#initialBytes = initialBytes;
+    this.#mostBytes = maxBytes;
     this.#maxBytes = maxBytes;
     this.#buffer = new Uint8Array(initialBytes);
     this.#view = new DataView(this.#buffer.buffer);
@@ -255,7 +258,7 @@ export class ByteWriter {
       this.#spare = NO_BYTES;
     } else {
       const bytes = Math.max(needed, before.length * 2, this.#initialBytes);
-      this.#use(new Uint8Array(Math.min(bytes, this.#maxBytes)));
+      this.#use(new Uint8Array(Math.min(bytes, this.#mostBytes)));
     }
     this.#buffer.set(before.subarray(0, length));
     this.#length = length;

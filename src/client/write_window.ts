@@ -24,6 +24,7 @@ export class WriteWindow {
   readonly #queue: ((session: WriteSession) => void)[] = [];
   readonly #endedOutOfOrder = new Set<number>();
   #nextSequence = 1;
+  #isStarting = false;
   #endedUpTo = 0;
   #isKnownToCluster = false;
 
@@ -51,7 +52,11 @@ export class WriteWindow {
     while (this.#endedOutOfOrder.size > 0 && this.#endedOutOfOrder.delete(this.#endedUpTo + 1)) {
       this.#endedUpTo++;
     }
+    // A write that ends as soon as it begins comes back to here: the loop that began it goes on, however many there are.
+    if (this.#isStarting) return;
+    this.#isStarting = true;
     while (this.#queue.length > 0 && this.#hasRoom()) this.#queue.shift()?.(this.#take());
+    this.#isStarting = false;
   }
 
   #hasRoom(): boolean {

@@ -16,7 +16,7 @@ import { ClientConnection } from "./client_connection.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import type { TroubleLog } from "./log_sink.ts";
 import { luidOf, type LuidSource } from "./luids.ts";
-import { closeQuietly, isSocketError, readPackets } from "./sockets.ts";
+import { closeQuietly, isSocketError, ReadMemory, readPackets } from "./sockets.ts";
 
 const MAX_CONNECTIONS = 1_024;
 const FRAME_LIMIT_MS = 5_000;
@@ -65,6 +65,7 @@ export class ClientListener {
   /** What all requests take that are not answered yet. */
   #pendingBytes = 0;
   #onRoom: (() => void)[] = [];
+  readonly #memory = new ReadMemory();
   readonly #accepting: Promise<void>;
 
   constructor(options: ClientListenerOptions) {
@@ -112,7 +113,9 @@ export class ClientListener {
     try {
       connection.setNoDelay(true);
       const reader = new PacketReader({ families: ["request"] });
-      await readPackets(connection, reader, (packet) => this.#take(client, packet), client);
+      // A request is done with when it is answered: its command is encoded into memory of its own.
+      const keep = (bytes: Uint8Array) => this.#memory.copy(bytes);
+      await readPackets(connection, reader, (packet) => this.#take(client, packet), client, keep);
       await client.answered(); // "one request and close" may half-close before the answer
     } catch (error) {
       if (error instanceof PackraftError) {

@@ -10,7 +10,7 @@ import type { ClientRequest, Configuration, PeerEnvelope, PeerMessage } from "..
 import { decodeMembers, encodeMembers, encodePacket, offerNativeCrc32 } from "../../packraft/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
 import { isSameAddress, type MemberAddress, shownAddress } from "../raft/mod.ts";
-import { Store } from "../kv/mod.ts";
+import { Sessions, Store } from "../kv/mod.ts";
 import {
   Replica,
   type ReplicaEvent,
@@ -139,7 +139,7 @@ class Node implements RunningNode {
       // Ports before files: a second start of the same node says so without touching its data.
       const address = knownAddress(options);
       const early = address && listeners(address);
-      const store = new Store();
+      const store = new Store(new Sessions(), crypto.getRandomValues(new Uint32Array(1))[0]);
       this.#directory = openDirectory(options, store);
       opened.push(this.#directory);
       for (const text of recoverySentences(this.#directory)) this.#log(`${this.#turn} ${text}`);

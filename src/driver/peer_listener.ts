@@ -72,7 +72,9 @@ export class PeerListener {
     this.#table.add(tracked);
     try {
       const reader = new PacketReader({ families: ["peer"] });
-      await readPackets(connection, reader, (packet) => this.#take(packet), tracked);
+      // Entries stay in the log for long. In memory that is shared they would keep all that came beside them.
+      const keep = (bytes: Uint8Array) => bytes.slice();
+      await readPackets(connection, reader, (packet) => this.#take(packet), tracked, keep);
     } catch (error) {
       if (error instanceof PackraftError) {
         trouble.say(`peer ${error.code}`, `${luid}: closed, ${error.message}`);

@@ -27,10 +27,11 @@ export async function writeAll(
 }
 
 /**
- * Memory for what is read, in large pieces that all connections share. A piece of its own for each read would cost more
+ * Memory for what is read, in large pieces that many connections share: for what is soon done with, since a piece lives
+ * as long as anything in it. A piece of its own for each read would cost more
  * than reading: memory outside of the heap is slow to get, and counts for the garbage collector as if it were scarce.
  */
-class ReadMemory {
+export class ReadMemory {
   #chunk = new Uint8Array(0);
   #used = 0;
 
@@ -47,20 +48,22 @@ class ReadMemory {
   }
 }
 
-const memory = new ReadMemory();
-
-/** Reads packets until the other side closes. Throws `PackraftError` for what is no packet, and socket errors. */
+/**
+ * Reads packets until the other side closes. `keep` copies what was read to where it is never written to again: what
+ * packets carry shares that memory. Throws `PackraftError` for what is no packet, and socket errors.
+ */
 export async function readPackets(
   connection: Deno.Conn,
   reader: PacketReader,
   take: (packet: Packet) => Promise<void> | void,
   progress: ReadProgress,
+  keep: (bytes: Uint8Array) => Uint8Array,
 ): Promise<void> {
   let buffer = new Uint8Array(FIRST_READ_BYTES);
   for (;;) {
     const count = await connection.read(buffer);
     if (count === null) break;
-    reader.push(memory.copy(buffer.subarray(0, count)));
+    reader.push(keep(buffer.subarray(0, count)));
     if (count === buffer.length && count < MAX_READ_BYTES) buffer = new Uint8Array(count * 2);
     let isWhole = false;
     for (let packet = reader.next(); packet !== undefined; packet = reader.next()) {

@@ -22,11 +22,29 @@ interface Shard {
 
 export class KeyIndex {
   readonly #records: PairRecords;
+  readonly #seed: number;
   readonly #shards: (Shard | undefined)[] = new Array(SHARD_COUNT).fill(undefined);
   #heldBytes = 0;
 
-  constructor(records: PairRecords) {
+  /** @param seed unknown to who chooses the keys */
+  constructor(records: PairRecords, seed: number) {
     this.#records = records;
+    this.#seed = (0x811c9dc5 ^ seed) >>> 0;
+  }
+
+  /**
+   * FNV-1a from a start that is secret, with a step more, so that keys which collide for one start do not for another;
+   * and the end of MurmurHash3, so that all bits depend on all bytes.
+   */
+  hashOf(bytes: Uint8Array, start: number, length: number): number {
+    let hash = this.#seed;
+    for (let i = start; i < start + length; i++) {
+      hash = Math.imul(hash ^ (bytes[i] ?? 0), 0x01000193);
+      hash ^= hash >>> 15;
+    }
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+    return (hash ^ (hash >>> 16)) >>> 0;
   }
 
   get heldBytes(): number {
@@ -106,13 +124,4 @@ function insert({ words, mask }: Shard, hash: number, entry: number): void {
   while (words[2 * place + 1] !== 0) place = (place + 1) & mask;
   words[2 * place] = hash;
   words[2 * place + 1] = entry;
-}
-
-/** FNV-1a, and the end of MurmurHash3 so that all bits depend on all bytes. */
-export function hashOfKey(bytes: Uint8Array, start: number, length: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = start; i < start + length; i++) hash = Math.imul(hash ^ (bytes[i] ?? 0), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { hashOfKey, KeyIndex } from "./key_index.ts";
+import { KeyIndex } from "./key_index.ts";
 import { KeyOrder, type RecordRun } from "./key_order.ts";
 import { type KeptPair, keyLengthAt, PairRecords } from "./pair_records.ts";
 
@@ -25,7 +25,7 @@ interface Capture {
   readonly epoch: number;
   readonly runs: readonly RecordRun[];
   /** The old bytes of records that have been written to, while this was the newest capture. */
-  readonly kept: Map<number, KeptPair>;
+  kept: Map<number, KeptPair>;
   /** Records whose pairs have gone, while this was the newest capture. */
   readonly removed: Set<number>;
 }
@@ -34,7 +34,7 @@ const ABANDONED = new FinalizationRegistry<() => void>((end) => end());
 
 export class PairStore {
   readonly #records = new PairRecords();
-  readonly #index = new KeyIndex(this.#records);
+  readonly #index: KeyIndex;
   readonly #order = new KeyOrder(this.#records);
   /** Those that go on, the oldest first. */
   readonly #captures: Capture[] = [];
@@ -46,6 +46,11 @@ export class PairStore {
   #contentBytes = 0;
   /** Where the next pair of a snapshot goes, and which record was the last. */
   #loading = { page: 0, next: 0, last: -1 };
+
+  /** @param hashSeed unknown to who chooses the keys */
+  constructor(hashSeed = 0) {
+    this.#index = new KeyIndex(this.#records, hashSeed);
+  }
 
   get size(): number {
     return this.#size;
@@ -72,7 +77,7 @@ export class PairStore {
 
   /** The value of a key: a view, right until the next write. */
   get(key: Uint8Array): Uint8Array | undefined {
-    const record = this.#index.find(hashOfKey(key, 0, key.length), key, 0, key.length);
+    const record = this.#index.find(this.#index.hashOf(key, 0, key.length), key, 0, key.length);
     return record < 0 ? undefined : valueIn(this.#records.bytesOf(record), key.length);
   }
 
@@ -81,7 +86,7 @@ export class PairStore {
     if (this.#ended.length > 0) this.#releaseSome();
     const keyLength = keyLengthAt(pair, 0);
     const keyStart = startOfKey(keyLength);
-    const hash = hashOfKey(pair, keyStart, keyLength);
+    const hash = this.#index.hashOf(pair, keyStart, keyLength);
     const record = this.#index.find(hash, pair, keyStart, keyLength);
     if (record < 0) {
       const added = this.#records.add(pair, digest, this.#epoch);
@@ -106,7 +111,7 @@ export class PairStore {
     if (this.#ended.length > 0) this.#releaseSome();
     const keyLength = keyLengthAt(pair, 0);
     const keyStart = startOfKey(keyLength);
-    const hash = hashOfKey(pair, keyStart, keyLength);
+    const hash = this.#index.hashOf(pair, keyStart, keyLength);
     const record = this.#index.find(hash, pair, keyStart, keyLength);
     if (record < 0) return false;
     this.#uncount(record, keyLength);
@@ -135,7 +140,7 @@ export class PairStore {
     }
     const record = loading.next++;
     this.#records.place(record, loading.page, offset, sizeBytes);
-    this.#index.add(hashOfKey(bytes, keyStart, keyLength), record);
+    this.#index.add(this.#index.hashOf(bytes, keyStart, keyLength), record);
     this.#order.append(record);
     loading.last = record;
     this.#size++;
@@ -162,12 +167,14 @@ export class PairStore {
     };
     this.#captures.push(capture);
     const walk = this.#walk(capture);
+    walk.next(); // to where it ends the capture, should it be given up before its first pair
     ABANDONED.register(walk, endOf(this, capture), capture);
     return walk;
   }
 
   *#walk(capture: Capture): Generator<Uint8Array> {
     try {
+      yield NO_PAIR;
       for (const { records, count } of capture.runs) {
         for (let i = 0; i < count; i++) {
           const record = records[i] ?? 0;
@@ -184,7 +191,7 @@ export class PairStore {
   #seenBy(capture: Capture, record: number): Uint8Array {
     for (const { epoch, kept } of this.#captures) {
       const old = epoch < capture.epoch || kept.size === 0 ? undefined : kept.get(record);
-      if (old !== undefined) return this.#records.keptBytes(old);
+      if (old !== undefined && old.epoch < capture.epoch) return this.#records.keptBytes(old);
     }
     return this.#records.bytesOf(record);
   }
@@ -210,11 +217,8 @@ export class PairStore {
     this.#captures.splice(place, 1);
     const before = this.#captures[place - 1];
     if (before !== undefined) {
-      for (const [record, kept] of capture.kept) {
-        if (kept.epoch >= before.epoch) continue;
-        before.kept.set(record, kept);
-        capture.kept.delete(record);
-      }
+      if (before.kept.size < capture.kept.size) takeOver(before, capture);
+      else handOver(capture, before);
       for (const record of capture.removed) {
         if (this.#records.epochOf(record) >= before.epoch) continue;
         before.removed.add(record);
@@ -248,10 +252,37 @@ export class PairStore {
   }
 }
 
+/** What a capture that ends has kept, and the one before it needs. */
+function handOver(capture: Capture, before: Capture): void {
+  for (const [record, kept] of capture.kept) {
+    if (kept.epoch >= before.epoch) continue;
+    before.kept.set(record, kept);
+    capture.kept.delete(record);
+  }
+}
+
+/**
+ * The same where the one before has kept less: it takes all, and puts what it had into it, which takes no longer than
+ * that is long. What it does not need of it nobody asks for, and goes when it ends.
+ */
+function takeOver(before: Capture, capture: Capture): void {
+  const all = capture.kept;
+  const displaced = new Map<number, KeptPair>();
+  for (const [record, kept] of before.kept) {
+    const newer = all.get(record);
+    if (newer !== undefined) displaced.set(record, newer);
+    all.set(record, kept);
+  }
+  before.kept = all;
+  capture.kept = displaced;
+}
+
 /** A function of its own: a closure made in `capture()` might hold on to the walk, which would never be found then. */
 function endOf(pairs: PairStore, capture: Capture): () => void {
   return () => pairs.end(capture);
 }
+
+const NO_PAIR = new Uint8Array();
 
 function startOfKey(keyLength: number): number {
   return keyLength < 0x80 ? 1 : 2;

@@ -38,8 +38,10 @@ interface Page {
   /** Of a page that has been adopted. */
   usedBytes: number;
   firstFree: number;
-  /** Where it is in the list of its class; -1 if it is full, or nothing is to be put into it any more. */
+  /** Where it is in the list of its class; -1 if it is full, or retired. */
   listed: number;
+  /** Nothing is put into it any more, and its room does not count. */
+  isRetired: boolean;
 }
 
 interface SizeClass {
@@ -106,7 +108,7 @@ export class Slab {
     const { sizeClass } = page;
     page.usedCount--;
     page.usedBytes -= sizeBytes;
-    if (sizeClass !== undefined) {
+    if (sizeClass !== undefined && !page.isRetired) {
       const block = offset / sizeClass.blockBytes;
       page.owners[block] = FREE + page.firstFree;
       const wasFull = page.firstFree === NO_BLOCK;
@@ -146,8 +148,16 @@ export class Slab {
       least = usedCount / owners.length;
       emptiest = candidate;
     }
-    if (emptiest !== undefined) this.#unlist(this.#pageAt(emptiest), sizeClass);
+    if (emptiest !== undefined) this.#retire(this.#pageAt(emptiest), sizeClass);
     return emptiest;
+  }
+
+  /** What captures keep may hold it for long: did its room count meanwhile, one page after the other would be emptied. */
+  #retire(page: Page, sizeClass: SizeClass): void {
+    this.#unlist(page, sizeClass);
+    page.isRetired = true;
+    sizeClass.blockCount -= page.owners.length;
+    sizeClass.freeCount -= page.owners.length - page.usedCount;
   }
 
   /** Who may own pieces of a page: some may have left it. */
@@ -204,6 +214,7 @@ export class Slab {
       usedBytes,
       firstFree: 0,
       listed: -1,
+      isRetired: false,
     };
     this.#heldBytes += bytes.length;
     return number;
@@ -211,7 +222,7 @@ export class Slab {
 
   #giveBack(number: number, page: Page): void {
     const { sizeClass, owners, bytes } = page;
-    if (sizeClass !== undefined) {
+    if (sizeClass !== undefined && !page.isRetired) {
       this.#unlist(page, sizeClass);
       sizeClass.blockCount -= owners.length;
       sizeClass.freeCount -= owners.length;

@@ -63,7 +63,7 @@ export interface SnapshotContent extends SnapshotHead {
   /** By name, in the order of their last write. */
   readonly sessions: Iterable<readonly [string, Session]>;
   /** PAIR of packraft, in the order of the keys. Each is used before the next is asked for. */
-  readonly pairs: Iterable<Uint8Array>;
+  readonly pairs: Generator<Uint8Array>;
 }
 
 /** Where the content of pages goes. */
@@ -76,8 +76,25 @@ export interface SnapshotTarget {
   pair(page: Uint8Array, offset: number, sizeBytes: number): void;
 }
 
-/** The pages of a store, made one at a time as they are wanted. */
-export function* pagesOf(content: SnapshotContent): Generator<Uint8Array> {
+/** The pages of a store, made one at a time as they are wanted. Whoever stops before the end returns from the generator. */
+export function pagesOf(content: SnapshotContent): Generator<Uint8Array> {
+  const pages = pagesAfterNone(content);
+  pages.next(); // to where the pairs are let go of, should it be given up before its first page
+  return pages;
+}
+
+function* pagesAfterNone(content: SnapshotContent): Generator<Uint8Array> {
+  try {
+    yield NO_PAGE;
+    yield headOf(content);
+    yield* pagesOfItems(PAGE_KIND.sessions, content.sessions, writeSession);
+    yield* pagesOfItems(PAGE_KIND.pairs, content.pairs, (writer, pair) => writer.raw(pair));
+  } finally {
+    content.pairs.return(undefined);
+  }
+}
+
+function headOf(content: SnapshotContent): Uint8Array {
   const head = new ByteWriter(64);
   head.u8(PAGE_KIND.head);
   const { lastApplied, pairsDigest, historyDigest, sessionCount, pairCount, configuration } = content;
@@ -85,10 +102,10 @@ export function* pagesOf(content: SnapshotContent): Generator<Uint8Array> {
     const number of [CONTENT_VERSION, lastApplied, pairsDigest, historyDigest, sessionCount, pairCount]
   ) head.varint(number);
   CONFIGURATION.write(head, configuration);
-  yield head.finish();
-  yield* pagesOfItems(PAGE_KIND.sessions, content.sessions, writeSession);
-  yield* pagesOfItems(PAGE_KIND.pairs, content.pairs, (writer, pair) => writer.raw(pair));
+  return head.finish();
 }
+
+const NO_PAGE = new Uint8Array();
 
 /**
  * Reads pages into `target`.

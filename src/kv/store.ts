@@ -24,7 +24,8 @@ const NO_CONFIGURATION: Configuration = { index: 0, term: 0, members: [] };
 
 /** The replicated key-value store. */
 export class Store {
-  #pairs = new PairStore();
+  readonly #hashSeed: number;
+  #pairs: PairStore;
   /** For values that are read. */
   readonly #copies = new ByteArena();
   protected readonly sessions: Sessions;
@@ -32,8 +33,14 @@ export class Store {
   #historyDigest = 0;
   #configuration: Configuration | undefined;
 
-  constructor(sessions: Sessions = new Sessions()) {
+  /**
+   * @param hashSeed a number that clients do not know: else they could choose keys that a hash table cannot tell apart.
+   * It shows nowhere, so nodes may have different ones.
+   */
+  constructor(sessions: Sessions = new Sessions(), hashSeed = 0) {
     this.sessions = sessions;
+    this.#hashSeed = hashSeed;
+    this.#pairs = new PairStore(hashSeed);
   }
 
   /** The index of the last entry applied. */
@@ -104,6 +111,11 @@ export class Store {
     this.#historyDigest = digestOfData(this.#historyDigest, entry);
   }
 
+  /** How long the value of a key is; 0 if there is none. */
+  valueBytes(key: Uint8Array): number {
+    return this.#pairs.get(key)?.length ?? 0;
+  }
+
   /** A copy: it stays right whatever is written. */
   get(key: Uint8Array): Uint8Array | undefined {
     const value = this.#pairs.get(key);
@@ -145,7 +157,7 @@ export class Store {
   restore(pages: Iterable<Uint8Array>): void {
     this.#forget();
     try {
-      const loading = new Loading(this.sessions);
+      const loading = new Loading(this.sessions, this.#hashSeed);
       readPages(pages, loading);
       loading.pairs.endLoading(loading.pairsDigest);
       this.#pairs = loading.pairs;
@@ -159,7 +171,7 @@ export class Store {
   }
 
   #forget(): void {
-    this.#pairs = new PairStore();
+    this.#pairs = new PairStore(this.#hashSeed);
     this.sessions.clear();
     this.#lastApplied = 0;
     this.#historyDigest = 0;
@@ -180,10 +192,11 @@ class Loading implements SnapshotTarget {
   pairsDigest = 0;
   historyDigest = 0;
   configuration: Configuration | undefined;
-  readonly pairs = new PairStore();
+  readonly pairs: PairStore;
   readonly #sessions: Sessions;
 
-  constructor(sessions: Sessions) {
+  constructor(sessions: Sessions, hashSeed: number) {
+    this.pairs = new PairStore(hashSeed);
     this.#sessions = sessions;
   }
 

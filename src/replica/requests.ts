@@ -40,6 +40,9 @@ export interface RequestsOptions<Asker> {
 /** A batch of so many bytes need not wait for company. */
 const FULL_BATCH_BYTES = 256 * 1024;
 
+/** A longer value is read only when it can be sent: thousands of them are never in memory at once. */
+const READ_AT_ONCE_BYTES = 4 * 1024;
+
 /** Requests that the server has to decide about. */
 type ForServer = Exclude<
   ClientRequest,
@@ -180,7 +183,7 @@ export class Requests<Asker> {
     const asked = this.#forget(token);
     if (asked === undefined) return;
     if (asked.request.type === "MembersRequest") this.#answer(asked.asker, this.#members());
-    else this.#answerFromHere(asked.asker, asked.request, CURRENT);
+    else this.#answerFromHere(asked.asker, asked.request, () => CURRENT);
   }
 
   /** What the entries up to `index` were for is not known here any more. */
@@ -236,24 +239,32 @@ export class Requests<Asker> {
   #answerStale(asker: Asker, request: ClientRequest): void {
     const view = this.#raft.view();
     if (view.role === "rejoining") return this.#answer(asker, rejoining());
-    this.#answerFromHere(asker, request, ageOf(view));
+    this.#answerFromHere(asker, request, () => ageOf(this.#raft.view()));
   }
 
-  /** Answers from the state machine as it is. */
-  #answerFromHere(asker: Asker, request: ClientRequest, age: Age): void {
-    const fields = { appliedIndex: this.#store.lastApplied, ...age };
+  /** Answers from the state machine as it is, or as it will be when there is room for the answer: that is as right. */
+  #answerFromHere(asker: Asker, request: ClientRequest, ageNow: () => Age): void {
     if (request.type === "GetRequest") {
-      const value = this.#store.get(request.key);
-      const found = value !== undefined;
-      this.#answer(asker, {
-        type: "GetResponse",
-        found,
-        value: value ?? new Uint8Array(),
-        ...fields,
-      });
+      const { key } = request;
+      if (this.#store.valueBytes(key) <= READ_AT_ONCE_BYTES) {
+        return this.#answer(asker, this.#read(key, ageNow()));
+      }
+      this.#options.answer(asker, this.#readLater(key, ageNow));
     } else if (request.type === "DataRequest") {
+      const fields = { appliedIndex: this.#store.lastApplied, ...ageNow() };
       this.#options.answer(asker, pagesOf(this.#store.pairs(), fields));
     }
+  }
+
+  *#readLater(key: Uint8Array, ageNow: () => Age): Generator<ClientResponse> {
+    yield this.#read(key, ageNow());
+  }
+
+  #read(key: Uint8Array, age: Age): ClientResponse {
+    const value = this.#store.get(key);
+    const found = value !== undefined;
+    const appliedIndex = this.#store.lastApplied;
+    return { type: "GetResponse", found, value: value ?? NO_VALUE, appliedIndex, ...age };
   }
 
   #members(): ClientResponse {
@@ -296,6 +307,8 @@ export class Requests<Asker> {
     return asked;
   }
 }
+
+const NO_VALUE = new Uint8Array();
 
 function changeOf(request: ClientRequestOf<"ChangeMembersRequest">): MemberChange {
   const { change, id, host, peerPort, clientPort } = request;

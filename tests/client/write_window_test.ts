@@ -106,3 +106,17 @@ Deno.test("WriteWindow keeps to what the cluster remembers: no write that may be
     { numRuns: 300 },
   );
 });
+
+Deno.test("WriteWindow goes on however many writes end as soon as they begin", () => {
+  const window = new WriteWindow(CLIENT_ID, 1);
+  begun(window);
+  let count = 0;
+  for (let i = 0; i < 100_000; i++) {
+    window.begin(({ sequence }) => {
+      count++;
+      window.end(sequence, false);
+    });
+  }
+  window.end(1, false);
+  assertEquals(count, 100_000);
+});

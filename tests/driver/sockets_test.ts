@@ -3,6 +3,8 @@ import { encodePacket, PacketReader, PackraftError } from "../../packraft/mod.ts
 import { isSocketError, readPackets, writeAll } from "../../src/driver/sockets.ts";
 import { countToEnd, pause, SocketPair, testOnLoopback } from "./loopback.ts";
 
+const keep = (bytes: Uint8Array) => bytes.slice();
+
 testOnLoopback("writeAll() writes all, and tells of each piece that was taken", async () => {
   using pair = await SocketPair.open();
   const bytes = 24 * 1024 * 1024;
@@ -43,6 +45,7 @@ testOnLoopback(
         if (packet.message.type === "PutRequest") assertEquals(packet.message.value, value);
       },
       { heard: (isWhole, pendingBytes) => heard.push(`${isWhole} ${pendingBytes}`) },
+      keep,
     );
     for (const piece of [small, big.subarray(0, 50_000), big.subarray(50_000), small]) {
       await writeAll(pair.far, piece, () => {});
@@ -63,10 +66,16 @@ testOnLoopback("readPackets() reads on only after what `take` waits for", async 
   });
   const room = Promise.withResolvers<void>();
   let taken = 0;
-  const reading = readPackets(pair.near, new PacketReader(), () => {
-    taken++;
-    return taken === 2 ? room.promise : undefined;
-  }, { heard: () => {} });
+  const reading = readPackets(
+    pair.near,
+    new PacketReader(),
+    () => {
+      taken++;
+      return taken === 2 ? room.promise : undefined;
+    },
+    { heard: () => {} },
+    keep,
+  );
   await writeAll(pair.far, new Uint8Array([...ping, ...ping, ...ping]), () => {});
   await pair.far.closeWrite();
   await new Promise((resolve) => setTimeout(resolve, 20));
@@ -81,7 +90,7 @@ testOnLoopback("readPackets() throws for an incomplete frame at the end", async 
   await pair.far.write(new Uint8Array([1]));
   await pair.far.closeWrite();
   await assertRejects(
-    () => readPackets(pair.near, new PacketReader(), () => {}, { heard: () => {} }),
+    () => readPackets(pair.near, new PacketReader(), () => {}, { heard: () => {} }, keep),
     PackraftError,
   );
 });

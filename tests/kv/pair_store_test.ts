@@ -226,6 +226,48 @@ Deno.test("what captures kept is released when they end, in whatever order", () 
   }
 });
 
+Deno.test("a capture that is given up ends at once, also before its first pair", () => {
+  const store = new PairStore();
+  put(store, "a", "1");
+  store.capture().return(undefined);
+  assertEquals(store.captureCount, 0);
+});
+
+Deno.test("after a capture under which everything was overwritten, writes empty few pages and not one each", () => {
+  const store = new PairStore();
+  const count = 40_000;
+  const key = (i: number) => `key-${(i * 7_919) % count}`;
+  for (let i = 0; i < count; i++) put(store, key(i), "x".repeat(100));
+  const walk = store.capture();
+  for (let i = 0; i < count; i++) put(store, key(i * 3 + 1), "y".repeat(100));
+  walk.return(undefined);
+  const heldBytes = store.heldBytes;
+  // Quadratic work would take minutes here.
+  for (let i = 0; i < 2 * count; i++) put(store, key(i * 5 + 2), "z".repeat(100));
+  assert(store.heldBytes <= heldBytes, `${store.heldBytes} B are held, after ${heldBytes}`);
+  assertEquals(store.size, count);
+});
+
+Deno.test("a newer capture that ends hands over what the older one needs, whichever has kept more", () => {
+  for (const [before, between] of [[1, 50], [50, 1]] as const) {
+    const store = new PairStore();
+    for (let i = 0; i < 100; i++) put(store, `k${i}`, "old");
+    const expected = hex(store.capture());
+    const older = store.capture();
+    for (let i = 0; i < before; i++) put(store, `k${i}`, "newer");
+    const newer = store.capture();
+    const expectedOfNewer = hex(store.capture());
+    for (let i = 0; i < between; i++) put(store, `k${i + 20}`, "newest");
+    const third = store.capture();
+    put(store, "k0", "last");
+    third.return(undefined);
+    assertEquals(hex(newer), expectedOfNewer);
+    put(store, "k1", "last");
+    assertEquals(hex(older), expected);
+    assertEquals(store.captureCount, 0);
+  }
+});
+
 Deno.test("a capture that is dropped, halfway or before its beginning, ends with the garbage", async () => {
   const collect = () => Array.from({ length: 30 }, () => new Array<number>(500_000).fill(1)).length;
   const store = new PairStore();
