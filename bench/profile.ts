@@ -72,6 +72,22 @@ class Inspector {
   }
 }
 
+/** Of what a node does, in the order in which a write meets it; the first that matches. */
+const STAGES: readonly (readonly [stage: string, pattern: RegExp])[] = [
+  ["waiting", /^\(idle\)/],
+  ["sync", /^op_fs_file_sync/],
+  ["write to the log", /^op_write_sync|src\/storage/],
+  [
+    "sockets",
+    /^op_(write|read|net|close)|src\/driver\/(sockets|client_|peer_|connection_|accept)|ext:deno_net/,
+  ],
+  ["decode and encode", /packraft\/|^op_zlib_crc32|zlib|^op_encoding/],
+  ["server", /src\/raft|src\/replica/],
+  ["apply", /src\/kv/],
+  ["garbage", /^\(garbage collector\)/],
+  ["driver and runtime", /./],
+];
+
 const flags = parseArgs(Deno.args, { string: ["work", "inflight", "seconds", "save"] });
 const work = flags.work ?? "put";
 const inFlight = Number(flags.inflight ?? 256);
@@ -124,22 +140,6 @@ async function load(client: DraftyClient, seconds: number): Promise<number> {
   }));
   return count;
 }
-
-/** Of what a node does, in the order in which a write meets it; the first that matches. */
-const STAGES: readonly (readonly [stage: string, pattern: RegExp])[] = [
-  ["waiting", /^\(idle\)/],
-  ["sync", /^op_fs_file_sync/],
-  ["write to the log", /^op_write_sync|src\/storage/],
-  [
-    "sockets",
-    /^op_(write|read|net|close)|src\/driver\/(sockets|client_|peer_|connection_|accept)|ext:deno_net/,
-  ],
-  ["decode and encode", /packraft\/|^op_zlib_crc32|zlib|^op_encoding/],
-  ["server", /src\/raft|src\/replica/],
-  ["apply", /src\/kv/],
-  ["garbage", /^\(garbage collector\)/],
-  ["driver and runtime", /./],
-];
 
 function stageOf(name: string): string {
   return STAGES.find(([, pattern]) => pattern.test(name))?.[0] ?? "";
