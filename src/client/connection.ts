@@ -22,8 +22,10 @@ import { Slab } from "./slab.ts";
 
 /** Transaction ids are numbers to this base. */
 const ID_RADIX = 36;
-const READ_BYTES = 256 * 1024;
-const WRITE_BYTES = 16 * 1024;
+/** What is read into at first, and at most: who has filled it gets twice as much. Many connections carry one answer. */
+const FIRST_READ_BYTES = 4 * 1024;
+const MAX_READ_BYTES = 256 * 1024;
+const FIRST_WRITE_BYTES = 1024;
 /** So many requests on one connection are many. */
 const MANY_REQUESTS = 1_000;
 /** How often time limits are looked after: a limit is met this much late at most. */
@@ -55,7 +57,7 @@ export class Connection {
   readonly #waiting = new Map<number, Waiting>();
   readonly #connecting = new AbortController();
   readonly #startMs: number;
-  readonly #unsent = new ByteWriter(WRITE_BYTES);
+  readonly #unsent = new ByteWriter(FIRST_WRITE_BYTES);
   readonly #values = new Slab();
   #stream: ByteStream | undefined;
   /** Whether an answer that was handed out shares the memory that is read into. */
@@ -150,7 +152,7 @@ export class Connection {
 
   async #read(stream: ByteStream): Promise<void> {
     const reader = new PacketReader({ families: ["response"] });
-    let buffer = new Uint8Array(READ_BYTES);
+    let buffer = new Uint8Array(FIRST_READ_BYTES);
     for (;;) {
       const count = await stream.read(buffer);
       if (count === null) return this.#fail("the node closed the connection");
@@ -158,7 +160,8 @@ export class Connection {
       reader.push(buffer.subarray(0, count));
       for (let packet = reader.next(); packet !== undefined; packet = reader.next()) this.#take(packet);
       // All that came whole has been handed out, and the reader has copied the rest.
-      if (this.#isBufferShared) buffer = new Uint8Array(READ_BYTES);
+      const isFilled = count === buffer.length && count < MAX_READ_BYTES;
+      if (isFilled || this.#isBufferShared) buffer = new Uint8Array(buffer.length * (isFilled ? 2 : 1));
       this.#isBufferShared = false;
     }
   }
