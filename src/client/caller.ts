@@ -14,6 +14,12 @@ import { type ClientPlatform, nameOf, type ServerAddress } from "./platform.ts";
 import { Troubles } from "./troubles.ts";
 import { TurnClock } from "./turn_clock.ts";
 
+/**
+ * With less time left than this, no more attempt is made after others have failed: the end of the time would cut it
+ * short, and a write that a node has been sent is of unknown outcome, where all before it were surely not done.
+ */
+const LAST_ATTEMPT_MS = 50;
+
 export interface CallerOptions {
   readonly servers: readonly ServerAddress[];
   readonly timeoutMs: number;
@@ -103,6 +109,8 @@ export class Caller {
         outcome ??= await this.#attempt(server, request, leftMs());
         const attempt = attemptOf(request, outcome);
         const decision = progress.after(server, attempt);
+        const cutShort = attempt.kind === "unanswered" && this.#platform.now() >= deadlineMs;
+        this.#troubles.note(nameOf(server), attempt, cutShort);
         this.#learn(server, attempt, isForLeader && decision.kind === "done");
         switch (decision.kind) {
           case "done":
@@ -114,8 +122,7 @@ export class Caller {
             server = decision.server;
             break;
           case "pause":
-            if (isForLeader) await this.#search.pause(progress, decision.pauseMs, leftMs());
-            else await this.#search.sleep(Math.min(decision.pauseMs, leftMs()));
+            await this.#pause(progress, decision.pauseMs, leftMs(), isForLeader);
             server = (isForLeader ? this.#search.leader : undefined) ?? decision.server;
             break;
         }
@@ -156,8 +163,12 @@ export class Caller {
     return leftMs;
   }
 
+  #pause(progress: RequestProgress, pauseMs: number, leftMs: number, isForLeader: boolean): Promise<void> {
+    const ms = leftMs - pauseMs < LAST_ATTEMPT_MS ? leftMs : pauseMs;
+    return isForLeader ? this.#search.pause(progress, ms, leftMs) : this.#search.sleep(ms);
+  }
+
   #learn(server: ServerAddress, attempt: Attempt, isFromLeader: boolean): void {
-    this.#troubles.note(nameOf(server), attempt);
     if (isFromLeader) {
       this.#search.found(server);
       this.#troubles.clear();

@@ -21,8 +21,12 @@ interface Trouble {
 export class Troubles {
   readonly #byServer = new Map<string, Trouble>();
 
-  /** Notes how an attempt at the server of this name went wrong; or that it went well. */
-  note(server: string, attempt: Attempt): void {
+  /**
+   * Notes how an attempt at the server of this name went wrong; or that it went well. An attempt that was `cutShort` by
+   * the end of the request's time says nothing new of a server that something is known of.
+   */
+  note(server: string, attempt: Attempt, cutShort: boolean): void {
+    if (cutShort && this.#byServer.has(server)) return;
     const trouble = troubleOf(attempt);
     this.#byServer.delete(server); // so that the newest is the last
     if (trouble !== undefined) this.#byServer.set(server, trouble);

@@ -1,32 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { LeaderSearch } from "../../src/client/leader_search.ts";
-import type { ClientPlatform } from "../../src/client/mod.ts";
-
-/** A clock that goes when it is told to. */
-class FakeTime implements ClientPlatform {
-  #nowMs = 0;
-  readonly #timers = new Set<{ atMs: number; run: () => void }>();
-
-  now = () => this.#nowMs;
-  random = () => 0;
-  connect = () => Promise.reject(new Error("no network"));
-
-  after(delayMs: number, run: () => void): () => void {
-    const timer = { atMs: this.#nowMs + delayMs, run };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
-  }
-
-  async pass(ms: number): Promise<void> {
-    this.#nowMs += ms;
-    for (const timer of [...this.#timers].filter(({ atMs }) => atMs <= this.#nowMs)) {
-      this.#timers.delete(timer);
-      timer.run();
-    }
-    await Promise.resolve();
-    await Promise.resolve();
-  }
-}
+import { FakeTime } from "./fake_time.ts";
 
 const SERVER = { host: "a", port: 1 };
 

@@ -1,0 +1,89 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type ClientResponse, encodePacket, PacketReader } from "../../packraft/mod.ts";
+import { Caller } from "../../src/client/caller.ts";
+import type { ByteStream } from "../../src/client/mod.ts";
+import { errorResponse } from "./fake_server.ts";
+import { FakeTime } from "./fake_time.ts";
+
+const KEY = new Uint8Array([1]);
+const PUT = {
+  type: "PutRequest",
+  key: KEY,
+  value: KEY,
+  clientId: new Uint8Array(16),
+  sequence: 1,
+  answeredUpTo: 0,
+} as const;
+const GET = { type: "GetRequest", key: KEY, mode: "leader" } as const;
+
+/** A node that answers, or is silent, at times of a clock that the test moves; notes when it was asked. */
+class FakeNode extends FakeTime {
+  readonly askedMs: number[] = [];
+  respond: (type: string) => ClientResponse | undefined = () => errorResponse("noLeader");
+
+  override connect(): Promise<ByteStream> {
+    const reader = new PacketReader({ families: ["request"] });
+    const answers: Uint8Array[] = [];
+    let wake = () => {};
+    return Promise.resolve({
+      write: (bytes) => {
+        reader.push(bytes.slice());
+        for (let packet = reader.next(); packet !== undefined; packet = reader.next()) {
+          if (packet.family !== "request") continue;
+          this.askedMs.push(this.now());
+          const response = this.respond(packet.message.type);
+          if (response === undefined) continue;
+          const { transactionId } = packet.envelope;
+          answers.push(encodePacket({ family: "response", envelope: { transactionId }, message: response }));
+        }
+        wake();
+        return Promise.resolve(bytes.length);
+      },
+      read: async (buffer) => {
+        while (answers.length === 0) await new Promise<void>((resolve) => wake = resolve);
+        const answer = answers.shift() ?? new Uint8Array(0);
+        buffer.set(answer);
+        return answer.length;
+      },
+      close: () => {},
+    });
+  }
+
+  caller(timeoutMs: number): Caller {
+    return new Caller({
+      servers: [{ host: "a", port: 1 }],
+      timeoutMs,
+      attemptTimeoutMs: 1_000,
+      isOneShot: false,
+      onRedirect: undefined,
+      platform: this,
+    });
+  }
+}
+
+function call(caller: Caller, request: typeof PUT | typeof GET): Promise<readonly ClientResponse[]> {
+  return new Promise((resolve, reject) => caller.call(request, caller.deadlineMs(), resolve, reject));
+}
+
+Deno.test("Caller makes no last attempt that the end of the time would cut short: a write that no node took is surely not done", async () => {
+  const node = new FakeNode();
+  const caller = node.caller(1_000);
+  const refused = assertRejects(() => call(caller, PUT), Error, "no leader after 1 s");
+  for (let ms = 0; ms < 1_000; ms++) await node.pass(1);
+  await refused;
+  assert(node.askedMs.length > 20, `asked at ${node.askedMs}`);
+  assert(Math.max(...node.askedMs) <= 950, `asked at ${node.askedMs}`);
+  caller.close();
+});
+
+Deno.test("Caller that is cut short by the end of the time says what it knows from before", async () => {
+  const node = new FakeNode();
+  node.respond = () => node.now() < 800 ? errorResponse("noLeader") : undefined;
+  const caller = node.caller(1_000);
+  const scout = assertRejects(() => call(caller, PUT), Error, "outcome unknown");
+  const other = assertRejects(() => call(caller, GET), Error, "no leader after 1 s (a:1 knows no leader)");
+  for (let ms = 0; ms < 1_100; ms++) await node.pass(1);
+  await Promise.all([scout, other]);
+  assertEquals(node.askedMs.filter((ms) => ms >= 800).length, 1);
+  caller.close();
+});
