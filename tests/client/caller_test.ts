@@ -80,8 +80,10 @@ Deno.test("Caller that is cut short by the end of the time says what it knows fr
   const node = new FakeNode();
   node.respond = () => node.now() < 800 ? errorResponse("noLeader") : undefined;
   const caller = node.caller(1_000);
-  const scout = assertRejects(() => call(caller, PUT), Error, "outcome unknown");
-  const other = assertRejects(() => call(caller, GET), Error, "no leader after 1 s (a:1 knows no leader)");
+  const sentence = "no leader after 1 s (a:1 knows no leader)";
+  // The first looks for the leader, the other waits for what it finds.
+  const scout = assertRejects(() => call(caller, GET), Error, sentence);
+  const other = assertRejects(() => call(caller, PUT), Error, sentence);
   for (let ms = 0; ms < 1_100; ms++) await node.pass(1);
   await Promise.all([scout, other]);
   assertEquals(node.askedMs.filter((ms) => ms >= 800).length, 1);
