@@ -17,6 +17,7 @@ import type { ServerState } from "./state.ts";
 import type { Candidate, PreCandidate } from "./role.ts";
 import { failTransfers } from "./transfer.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./transitions.ts";
+import type { LogEnd } from "./rules.ts";
 import type { NodeId, VoteRefusal } from "./types.ts";
 
 /** Stands for election when the timeout has passed without a leader. */
@@ -81,6 +82,20 @@ export function handlePreVoteRequest(state: ServerState, from: NodeId, request: 
       configurationIndex: state.committedConfiguration.index,
     },
   });
+  if (refusal === "none") maybeYield(state, from, request);
+}
+
+/**
+ * Two that stand at the same time would both be told that they can win, and then split the votes: nobody leads for
+ * another election timeout. So the one that comes second stops when it hears of the other. That may be in vain, should
+ * the other be unable to win; it costs an election timeout then, too.
+ */
+function maybeYield(state: ServerState, other: NodeId, { lastLogIndex, lastLogTerm }: LogEnd): void {
+  if (state.role.name !== "preCandidate") return;
+  const own = state.logEnd;
+  const isEqual = lastLogTerm === own.lastLogTerm && lastLogIndex === own.lastLogIndex;
+  if (isEqual && state.id < other) return;
+  becomeFollower(state, state.currentTerm, 0, `node ${other} stands too, and comes first`);
 }
 
 /** Gives its vote, or says why not. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { TestCluster } from "./cluster.ts";
 import { ELECTION_MAX_MS, TestServer } from "./harness.ts";
-import { assertReady, noop, toEach, voteRequest, voteResponse } from "./messages.ts";
+import { assertReady, noop, preVoteResponse, toEach, voteRequest, voteResponse } from "./messages.ts";
 
 for (const size of [1, 2, 3, 4, 5, 7]) {
   const tolerated = Math.floor((size - 1) / 2);
@@ -124,15 +124,29 @@ Deno.test("alone, a server keeps leading and has all that it acknowledged after 
   assertEquals([server.view.currentTerm, server.applied.slice(0, 4)], [2, applied]);
 });
 
-Deno.test("two servers need both: one that votes for itself refuses the other, and neither leads by its own vote", () => {
-  const cluster = new TestCluster(2, () => ({ random: () => 0.5 }));
-  for (const id of [1, 2]) cluster.server(id).waitForWake();
-  cluster.run();
-  assertEquals(cluster.leaders, [], "each has its own vote of term 1");
-  const { votedFor } = cluster.server(1).view;
-  assertEquals(votedFor, 1);
-  assertReady(cluster.server(1).receive(2, voteRequest(1)), {
+Deno.test("two servers need both: one that votes for itself refuses the other, and does not lead by its own vote", () => {
+  const candidate = new TestServer(1, [1, 2]);
+  candidate.waitForWake();
+  candidate.receiveDurably(2, preVoteResponse(0, 1));
+  assertEquals([candidate.view.role, candidate.view.votedFor], ["candidate", 1]);
+  assertReady(candidate.receive(2, voteRequest(1)), {
     messages: toEach([2], voteResponse(1, "alreadyVoted")),
     events: [{ kind: "voteRefused", to: 2, term: 1, preVote: false, reason: "alreadyVoted" }],
   });
+  assertEquals(candidate.view.role, "candidate");
+});
+
+Deno.test("two servers that stand at the same time do not split the votes: the second yields", () => {
+  const cluster = new TestCluster(2, () => ({ random: () => 0.5 }));
+  for (const id of [1, 2]) cluster.server(id).waitForWake();
+  cluster.run();
+  assertEquals(cluster.leaders, [1]);
+  assertEquals(cluster.alive.map(({ view }) => [view.currentTerm, view.votedFor]), [[1, 1], [1, 1]]);
+  assertEquals(
+    cluster.eventsOf("role").filter(([id]) => id === 2).map(([, { to, reason }]) => [to, reason]),
+    [
+      ["preCandidate", "election timeout"],
+      ["follower", "node 1 stands too, and comes first"],
+    ],
+  );
 });

@@ -109,6 +109,31 @@ Deno.test("thesis §9.6 a pre-candidate takes no term and gives away no vote bef
   assertEquals(server.disk.hardState, { currentTerm: 3, votedFor: 4 });
 });
 
+Deno.test("a pre-candidate yields to another that comes first: a better log, or the same and a smaller id", () => {
+  const entries = logOf(1, 3);
+  const cases = [
+    { other: 1, request: preVoteRequest(4, 2, 3), yields: true },
+    { other: 3, request: preVoteRequest(4, 2, 3), yields: false },
+    { other: 3, request: preVoteRequest(4, 3, 3), yields: true },
+    { other: 1, request: preVoteRequest(4, 1, 1), yields: false },
+    { other: 1, request: preVoteRequest(3, 2, 3), yields: false }, // too late: that term is over
+  ];
+  for (const { other, request, yields } of cases) {
+    const server = new TestServer(2, VOTERS, { entries, hardState: { currentTerm: 3, votedFor: 0 } });
+    server.waitForWake();
+    server.settle();
+    server.wait(1);
+    const deadline = server.nextWakeMs();
+    server.receiveDurably(other, request);
+    assertEquals([server.view.role, server.view.currentTerm], [yields ? "follower" : "preCandidate", 3]);
+    server.receiveDurably(4 - other, preVoteResponse(3, 4));
+    assertEquals(server.view.role, yields ? "follower" : "candidate", "what it asked before counts no more");
+    if (yields) {
+      assert(server.nextWakeMs() !== deadline && server.nextWakeMs() >= server.nowMs + ELECTION_MIN_MS);
+    }
+  }
+});
+
 Deno.test("thesis §9.6 a pre-candidate that hears from the leader of its term follows it", () => {
   const server = new TestServer(1, VOTERS, { hardState: { currentTerm: 3, votedFor: 0 } });
   server.waitForWake();
