@@ -8,19 +8,20 @@
  *
  * @module
  */
+import { EntryList } from "./entry_list.ts";
 import type { Entry, LogPosition } from "./types.ts";
 
 /** Entries without gaps after `base`, and the mark up to which they are durable. */
 export class RaftLog {
   /** The entry of index `base.index + 1 + i` is at place `i`. */
-  #entries: Entry[];
+  #entries: EntryList;
   #base: LogPosition;
   #durableIndex: number;
 
   /** `entries` must start right after `base` and have no gaps; all of them are durable. */
   constructor(base: LogPosition, entries: readonly Entry[]) {
     this.#base = base;
-    this.#entries = [...entries];
+    this.#entries = new EntryList(entries);
     this.#durableIndex = this.lastIndex;
   }
 
@@ -34,7 +35,7 @@ export class RaftLog {
   }
 
   get lastTerm(): number {
-    return this.#entries[this.#entries.length - 1]?.term ?? this.#base.term;
+    return this.#entries.termAt(this.#entries.length - 1) ?? this.#base.term;
   }
 
   /** All entries up to this one would survive a crash. */
@@ -46,11 +47,11 @@ export class RaftLog {
   termAt(index: number): number | undefined {
     if (index === 0) return 0;
     if (index === this.#base.index) return this.#base.term;
-    return this.#entries[index - 1 - this.#base.index]?.term;
+    return this.#entries.termAt(index - 1 - this.#base.index);
   }
 
   entryAt(index: number): Entry | undefined {
-    return this.#entries[index - 1 - this.#base.index];
+    return this.#entries.at(index - 1 - this.#base.index);
   }
 
   /** The entries after `after`, up to `upTo`: those of them that are held. */
@@ -72,7 +73,7 @@ export class RaftLog {
     let end = start;
     let bytes = 0;
     while (end < this.#entries.length && end - start < maxEntries) {
-      bytes += this.#entries[end]?.data.length ?? 0;
+      bytes += this.#entries.dataBytesAt(end);
       if (bytes > maxBytes && end > start) break;
       end++;
     }
@@ -85,7 +86,7 @@ export class RaftLog {
 
   /** Removes all entries after `after`. */
   truncateAfter(after: number): void {
-    this.#entries.length = after - this.#base.index;
+    this.#entries.truncate(after - this.#base.index);
     this.#durableIndex = Math.min(this.#durableIndex, after);
   }
 
@@ -98,15 +99,14 @@ export class RaftLog {
   compact(upTo: number): void {
     const term = this.termAt(upTo);
     if (upTo <= this.#base.index || term === undefined) return;
-    // A new array: to cut the front off the old one would keep its memory.
-    this.#entries = this.#entries.slice(upTo - this.#base.index);
+    this.#entries.dropFirst(upTo - this.#base.index);
     this.#base = { index: upTo, term };
   }
 
   /** Begins anew after `base`: a snapshot has taken the place of all that was held. */
   reset(base: LogPosition): void {
     this.#base = base;
-    this.#entries = [];
+    this.#entries = new EntryList([]);
     this.#durableIndex = base.index;
   }
 
@@ -118,7 +118,7 @@ export class RaftLog {
     let index = upTo;
     let bytes = 0;
     while (index > this.#base.index) {
-      bytes += (this.entryAt(index)?.data.length ?? 0) + ENTRY_OVERHEAD_BYTES;
+      bytes += this.#entries.dataBytesAt(index - 1 - this.#base.index) + ENTRY_OVERHEAD_BYTES;
       if (bytes > maxBytes) break;
       index--;
     }
@@ -142,4 +142,4 @@ export class RaftLog {
 }
 
 /** About what an entry takes in memory besides its data. */
-const ENTRY_OVERHEAD_BYTES = 128;
+const ENTRY_OVERHEAD_BYTES = 16;

@@ -95,7 +95,7 @@ export class Replica<Asker = string> {
     this.#nowMs = nowMs;
     this.#clockMs = nowMs;
     const configuration = configurationToStartWith(options.raft.configuration, store);
-    this.#raft = new RaftServer({ ...options.raft, configuration }, storage.recovered, nowMs);
+    this.#raft = new RaftServer({ ...options.raft, configuration }, storage.takeRecovered(), nowMs);
     this.#store = store;
     this.#batches = new DurableBatches(storage, (detail) => output.tell({ kind: "diskFull", detail }));
     this.#snapshots = new SnapshotWork({

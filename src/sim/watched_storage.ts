@@ -18,7 +18,7 @@ export function watchedStorage(
 ): DurableStorage {
   let written: Persist[] = [];
   return {
-    recovered,
+    takeRecovered: () => recovered,
     get logBytes() {
       return storage.logBytes;
     },

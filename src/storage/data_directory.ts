@@ -36,7 +36,7 @@ export interface DirectoryIdentity {
 /** A locked directory that a replica keeps its memory in. */
 export class DataDirectory implements DurableStorage {
   readonly path: string;
-  readonly recovered: Recovered;
+  #recovered: Recovered;
   /** What was found, for the node's first lines of output. */
   readonly report: RecoveryReport;
   readonly #log: WriteAheadLog;
@@ -49,11 +49,22 @@ export class DataDirectory implements DurableStorage {
     parts: { recovered: Recovered; report: RecoveryReport; log: WriteAheadLog; snapshots: SnapshotFiles },
   ) {
     this.path = path;
-    this.recovered = parts.recovered;
+    this.#recovered = parts.recovered;
     this.report = parts.report;
     this.#log = parts.log;
     this.#snapshots = parts.snapshots;
     this.#lock = lock;
+  }
+
+  /** What was found at the start; without its entries once they were taken. */
+  get recovered(): Recovered {
+    return this.#recovered;
+  }
+
+  takeRecovered(): Recovered {
+    const recovered = this.#recovered;
+    this.#recovered = { ...recovered, entries: [] };
+    return recovered;
   }
 
   /**

@@ -71,7 +71,8 @@ export interface SnapshotReceiver {
 }
 
 export interface DurableStorage {
-  readonly recovered: Recovered;
+  /** What was found at the start. It is for one taker: entries that both sides held on to would never be let go of. */
+  takeRecovered(): Recovered;
   /**
    * Writes a batch, to be made durable by `sync`.
    *

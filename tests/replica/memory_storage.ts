@@ -18,7 +18,7 @@ export function forgetfulStorage(hooks: StorageHooks = {}): DurableStorage {
     throw new Error("this storage takes no snapshots");
   };
   return {
-    recovered: NOTHING_RECOVERED,
+    takeRecovered: () => NOTHING_RECOVERED,
     append: (persist) => hooks.append?.(persist),
     sync: () => hooks.sync?.(),
     logBytes: 0,

@@ -89,6 +89,17 @@ Deno.test("entries of every kind come back as they were written", () => {
   assertEquals(open(disk).storage.recovered.entries, entries);
 });
 
+Deno.test("takeRecovered() hands over the entries, and keeps none of them", () => {
+  const disk = makeDisk();
+  const { storage } = open(disk);
+  appendAndSync(storage, persist({ currentTerm: 2, votedFor: 1 }, entry(1, 2, 10)));
+  storage.close();
+  const { storage: again } = open(disk);
+  const recovered = again.takeRecovered();
+  assertEquals(recovered.entries, [entry(1, 2, 10)]);
+  assertEquals(again.recovered, { ...recovered, entries: [] });
+});
+
 Deno.test("the memory of a directory that promised nothing is new, until the operator vouches for it", () => {
   const disk = makeDisk();
   open(disk).storage.close();
