@@ -192,5 +192,5 @@ Deno.test("benchKey() has the same length for every number", () => {
 });
 
 Deno.test("connectionsFor() is one for few in flight, and enough for many", () => {
-  assertEquals([1, 15, 16, 4_096, 4_097, 16_384].map(connectionsFor), [1, 1, 4, 4, 5, 16]);
+  assertEquals([1, 127, 128, 4_096, 4_097, 16_384].map(connectionsFor), [1, 1, 4, 4, 5, 16]);
 });
