@@ -329,15 +329,11 @@ class Node implements RunningNode {
     this.#links.send(to, encodePacket({ family: "peer", envelope, message }));
   }
 
-  /** Where the others find this node: as its newest configuration has it, or where it listens. */
+  /** Where the others find this node: as a configuration has it, or where it listens. */
   #ownAddress(): Omit<PeerEnvelope, "clusterId" | "from" | "to" | "luid"> {
-    const known = this.#replica.committedAddress;
-    const { host, peerPort } = known ?? this.#address;
-    return {
-      host,
-      peerPort,
-      addressIndex: known === undefined ? 0 : this.#replica.committedConfigurationIndex,
-    };
+    const claimed = this.#replica.claimedAddress(this.#address);
+    const { host, peerPort } = claimed?.address ?? this.#address;
+    return { host, peerPort, addressIndex: claimed?.index ?? 0 };
   }
 
   #tell(event: ReplicaEvent): void {

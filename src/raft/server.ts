@@ -26,7 +26,7 @@ import type { RaftLog } from "./log.ts";
 import { malformationOf } from "./malformed.ts";
 import type { Progress } from "./progress.ts";
 import type { Role } from "./role.ts";
-import { handleChangeMembers } from "./membership.ts";
+import { handleChangeMembers, isSameAddress } from "./membership.ts";
 import { flushReads, handleRead, handleReadIndexRequest, handleReadIndexResponse } from "./reads.ts";
 import { memberOf } from "./configurations.ts";
 import {
@@ -203,10 +203,19 @@ export class RaftServer {
     return this.#state.committedConfiguration.index;
   }
 
-  /** Where that configuration has this server; undefined if it is none of its members, or that of the beginning. */
-  get committedAddress(): MemberAddress | undefined {
-    const { committedConfiguration, id } = this.#state;
-    return committedConfiguration.index === 0 ? undefined : memberOf(committedConfiguration, id);
+  /**
+   * Where the others are to look for this server, which listens at `listensAt`, and the index of the configuration that
+   * has it there; undefined if none does but that of the beginning. Its newest configuration is believed if it
+   * listens where that says, for it cannot know after a restart how much of its log is committed. Otherwise only what
+   * is known to be committed counts: a configuration that may yet be replaced must not lead anyone astray.
+   */
+  claimedAddress(listensAt: MemberAddress): { address: MemberAddress; index: number } | undefined {
+    const { configurations: { newest }, committedConfiguration, id } = this.#state;
+    const inNewest = memberOf(newest, id);
+    const isThere = inNewest !== undefined && isSameAddress(inNewest, listensAt);
+    const { index, members } = isThere ? newest : committedConfiguration;
+    const address = members.find((member) => member.id === id);
+    return index === 0 || address === undefined ? undefined : { address, index };
   }
 
   /** Where a node is found, if this one has known it as a member since its log begins. */

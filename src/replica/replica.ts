@@ -134,9 +134,9 @@ export class Replica<Asker = string> {
     return this.#raft.committedConfigurationIndex;
   }
 
-  /** Where that configuration has this node; undefined if it is none of its members, or that of the beginning. */
-  get committedAddress(): MemberAddress | undefined {
-    return this.#raft.committedAddress;
+  /** Where the others are to look for this node, and the index of the configuration that has it there, if one does. */
+  claimedAddress(listensAt: MemberAddress): { address: MemberAddress; index: number } | undefined {
+    return this.#raft.claimedAddress(listensAt);
   }
 
   /** Where a node is found, as far as the log tells. */

@@ -5,6 +5,7 @@
  */
 import type { NodeId } from "../raft/mod.ts";
 import type { Replica } from "../replica/mod.ts";
+import { addressAt } from "./beginnings.ts";
 
 /** Where a node says that it is found, and the index of the configuration that has it there; 0 for none. */
 export interface Place {
@@ -23,10 +24,8 @@ export class Whereabouts {
 
   /** Where this machine says that it is. */
   placeOf(replica: Replica | undefined): Place {
-    const known = replica?.committedAddress;
-    return known === undefined
-      ? { port: this.port, index: 0 }
-      : { port: known.peerPort, index: replica?.committedConfigurationIndex ?? 0 };
+    const claimed = replica?.claimedAddress(addressAt(this.port));
+    return { port: claimed?.address.peerPort ?? this.port, index: claimed?.index ?? 0 };
   }
 
   /** Where another node is looked for. */

@@ -16,6 +16,7 @@ import {
   type HardState,
   type Input,
   type Member,
+  type MemberAddress,
   type MemberChange,
   type NodeId,
   NOTHING_RECOVERED,
@@ -96,6 +97,11 @@ export class TestServer {
 
   get view(): RaftView {
     return this.#server.view();
+  }
+
+  /** Where the others are to look for it, if it listens at `listensAt`. */
+  claimedAddress(listensAt: MemberAddress) {
+    return this.#server.claimedAddress(listensAt);
   }
 
   get log(): Entry[] {

@@ -1,6 +1,7 @@
 /** Changes of the members: what is taken and what is refused (src/raft/membership.ts). */
 import { assertEquals } from "@std/assert";
-import type { MemberChange, Ready } from "../../src/raft/mod.ts";
+import type { Member } from "../../packraft/mod.ts";
+import type { MemberAddress, MemberChange, Ready } from "../../src/raft/mod.ts";
 import { TestCluster } from "./cluster.ts";
 import {
   acknowledge,
@@ -92,6 +93,22 @@ Deno.test("a moved member is still fed from where it was: nothing is sent twice"
     1,
     1,
   ]]]);
+});
+
+Deno.test("a member is found where a committed configuration has it, or where its log has it and it listens", () => {
+  const [old, place] = [placeOf(2), { host: "elsewhere", peerPort: 1, clientPort: 2 }];
+  const isMoved = (member: Member) => member.id === 2 ? { ...member, ...place } : member;
+  const entries = [noop(1, 1), membersEntry(2, 1, VOTERS, [], isMoved)];
+  const moved = new TestServer(2, VOTERS, { hardState: { currentTerm: 1, votedFor: 0 }, entries });
+  const claimed = (listensAt: MemberAddress) => {
+    const { address, index } = moved.claimedAddress(listensAt) ?? {};
+    return [address?.peerPort, index];
+  };
+  // After a restart nothing is known to be committed: that it listens there is what tells that the entry is right.
+  assertEquals(claimed(place), [place.peerPort, 2]);
+  assertEquals(claimed(old), [undefined, undefined], "the entry may yet be replaced");
+  moved.receiveDurably(1, appendRequest({ term: 1, prevLogIndex: 2, prevLogTerm: 1, leaderCommit: 2 }));
+  assertEquals([claimed(place), claimed(old)], [[place.peerPort, 2], [place.peerPort, 2]]);
 });
 
 Deno.test("a change that makes no sense is refused before it reaches the log, with the reason and the way out", () => {
