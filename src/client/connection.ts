@@ -184,7 +184,9 @@ export class Connection {
       return;
     }
     this.#waiting.delete(waiting.number);
-    const responses = waiting.pages === undefined ? [response] : [...waiting.pages, response];
+    // Pages that an answer of another kind follows were no part of it.
+    const pages = response.type === "DataResponse" ? waiting.pages ?? [] : [];
+    const responses = pages.length === 0 ? [response] : [...pages, response];
     waiting.settle({ kind: "answered", responses });
   }
 

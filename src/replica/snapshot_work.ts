@@ -79,9 +79,16 @@ export class SnapshotWork<Asker> {
     this.#taking.abort();
   }
 
-  /** The log has begun anew after a snapshot that came from another node. */
+  /**
+   * A snapshot that came from another node has been installed, and is newer than the one that was being taken: it
+   * is what they get who asked for one.
+   */
   noteInstalled(): void {
     this.#taking.noteInstalled();
+    const { node, storage: { snapshot } } = this.#options;
+    if (snapshot === undefined) return;
+    const { index, totalBytes } = snapshot;
+    this.#answerAll({ type: "SnapshotResponse", node, index, totalBytes });
   }
 
   #begin(nowMs: number): void {

@@ -175,6 +175,17 @@ netTest("data() joins the pages of an answer in their order", async (serve) => {
   assertEquals(keys, ["a", "b", "c"]);
 });
 
+netTest("get() takes its answer, whatever pages a confused node sends before it", async (serve) => {
+  const server = serve(
+    () => [
+      { type: "DataResponse", more: true, ...AGE, pairs: [] },
+      { type: "GetResponse", found: true, value: VALUE, ...AGE },
+    ],
+  );
+  using client = clientOf([server]);
+  assertEquals(await client.get(KEY), VALUE);
+});
+
 netTest("data() starts again elsewhere when the node goes between two pages", async (serve) => {
   const pair = { key: KEY, value: VALUE };
   const whole = serve(() => ({ type: "DataResponse", more: false, ...AGE, pairs: [pair] }));

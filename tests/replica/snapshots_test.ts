@@ -269,6 +269,29 @@ Deno.test("a follower takes a snapshot in pieces, says each time how much it has
   assertEquals(node.replica.store.get(encoder.encode("key 0")), encoder.encode("value 0"));
 });
 
+Deno.test("who asked for a snapshot while one arrives is told of that one", () => {
+  const pieces = someSnapshot();
+  const node = new Node([1, 2, 3]);
+  const entries = [{ index: 1, term: 1, kind: "noop" as const, data: new Uint8Array() }];
+  node.receive(2, {
+    type: "AppendEntriesRequest",
+    term: 5,
+    prevLogIndex: 0,
+    prevLogTerm: 0,
+    leaderCommit: 1,
+    readRound: 0,
+    hashIndex: 0,
+    divergesAt: 0,
+    entries,
+  });
+  assertEquals(node.replica.view().lastApplied, 1);
+  assertEquals(node.ask("snapshot", { type: "SnapshotRequest" }), undefined);
+  for (const piece of pieces) node.receive(2, piece);
+  const [answer] = node.answers.get("snapshot") ?? [];
+  assert(answer?.type === "SnapshotResponse");
+  assertEquals([answer.index, answer.totalBytes], [101, pieces[0]?.totalBytes]);
+});
+
 Deno.test("pieces that come twice, too late or out of order change nothing: the answer says which one is wanted", () => {
   const pieces = someSnapshot();
   const node = new Node([1, 2, 3]);
