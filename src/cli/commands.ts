@@ -279,7 +279,7 @@ Exit codes: 0 all held, 1 a seed failed (with --bug: the bug was noticed; with -
       {
         name: "connections",
         value: "N",
-        summary: "they share so many; by default 1 below 16 in flight, else 4",
+        summary: "they share so many; by default 1 below 128 in flight, else 4",
       },
       { name: "value-bytes", value: "N", summary: "the size of a value, by default 256" },
       { name: "keys", value: "N", summary: "how many keys there are, by default 10000" },
