@@ -51,9 +51,12 @@ export class ClientConnection extends TrackedConnection {
     this.#inFlight++;
   }
 
-  /** Sends the answer to a request. What is in an array is encoded before this returns. */
-  answer(transactionId: string, responses: Iterable<ClientResponse>): void {
-    if (this.#isGone) return;
+  /**
+   * Takes the answer to a request; what is in an array is encoded before this returns. Returns whether `write` is to be
+   * called, at the end of this turn at the latest: the answers that come until then share a write.
+   */
+  answer(transactionId: string, responses: Iterable<ClientResponse>): boolean {
+    if (this.#isGone) return false;
     if (Array.isArray(responses)) {
       for (const message of responses) {
         appendPacket(this.#filling, { family: "response", envelope: { transactionId }, message });
@@ -62,10 +65,9 @@ export class ClientConnection extends TrackedConnection {
     } else {
       this.#longAnswers.push({ transactionId, responses: responses[Symbol.iterator]() });
     }
-    if (this.#isWriting) return;
+    const isFirst = !this.#isWriting;
     this.#isWriting = true;
-    // After this turn: the answers of one flush then share a write.
-    queueMicrotask(() => void this.#write());
+    return isFirst;
   }
 
   /** Undefined while more requests may be read; else resolves when they may. */
@@ -99,7 +101,8 @@ export class ClientConnection extends TrackedConnection {
     return this.#inFlight < MAX_IN_FLIGHT && this.#filling.length < MAX_OWED_BYTES;
   }
 
-  async #write(): Promise<void> {
+  /** Writes what was answered, and what is answered until that is done. Never rejects. */
+  async write(): Promise<void> {
     try {
       for (this.#fillMore(); this.#filling.length > 0 && !this.#isGone; this.#fillMore()) {
         this.#swap();

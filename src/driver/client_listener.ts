@@ -66,6 +66,8 @@ export class ClientListener {
   #pendingBytes = 0;
   #onRoom: (() => void)[] = [];
   readonly #memory = new ReadMemory();
+  /** Who was given answers in this turn that have not left. */
+  readonly #toWrite: ClientConnection[] = [];
   readonly #accepting: Promise<void>;
 
   constructor(options: ClientListenerOptions) {
@@ -89,10 +91,20 @@ export class ClientListener {
     const { client, transactionId, bytes, isAnswered } = asker;
     if (isAnswered) return;
     asker.isAnswered = true;
-    client.answer(transactionId, responses);
+    this.#answer(client, transactionId, responses);
     const hadRoom = this.#hasRoom();
     this.#pendingBytes -= bytes;
     if (!hadRoom && this.#hasRoom()) { for (const resolve of this.#onRoom.splice(0)) resolve(); }
+  }
+
+  /** Lets the answers leave that were given in this turn. */
+  flush(): void {
+    for (const client of this.#toWrite.splice(0)) void client.write();
+  }
+
+  #answer(client: ClientConnection, transactionId: string, responses: Iterable<ClientResponse>): void {
+    if (!client.answer(transactionId, responses)) return;
+    if (this.#toWrite.push(client) === 1) queueMicrotask(() => this.flush());
   }
 
   /** Stops listening, lets answers that are on their way leave, then closes. Resolves when the port is free. */
@@ -122,7 +134,7 @@ export class ClientListener {
         trouble.say(`client ${error.code}`, `${client.luid}: closed, ${error.message}`);
         if (error.code !== "badMagic") {
           client.expectAnswer();
-          client.answer("", [badRequest(error)]);
+          this.#answer(client, "", [badRequest(error)]);
         }
         await client.drained();
       } else if (!isSocketError(error)) {

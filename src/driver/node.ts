@@ -378,6 +378,7 @@ class Node implements RunningNode {
           const shown = clientMsgs ? this.#shownResponses(asker.luid, responses) : responses;
           this.#clientListener.answer(asker, shown);
         },
+        answered: () => this.#clientListener.flush(),
         tell: (event) => this.#tell(event),
       },
       now(),

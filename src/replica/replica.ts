@@ -63,6 +63,8 @@ export interface ReplicaOutput<Asker> {
   /** The answer to whoever asked: an array with one response, or the pages of a `DataRequest`, to be taken as wanted. */
   answer(asker: Asker, responses: Iterable<ClientResponse>): void;
   tell(event: ReplicaEvent): void;
+  /** All answers of the moment have been given: they may leave while this node writes to its disk. */
+  answered?(): void;
   /** An entry has been applied, with its result if it held a command. */
   applied?(entry: Entry, result: WriteResult | undefined): void;
   /** The store was restored from a snapshot that another node sent. */
@@ -212,17 +214,41 @@ export class Replica<Asker = string> {
   flush(): void {
     this.#requests.propose();
     const upTo = this.#store.lastApplied + MAX_APPLIED_PER_FLUSH;
-    while (this.#perform(this.#raft.ready()) && this.#store.lastApplied < upTo);
+    while (this.#perform() && this.#store.lastApplied < upTo);
     this.#receiving.endUpTo(this.#store.lastApplied);
     if (!this.#isStopping) this.#snapshots.maybeBegin(this.#nowMs);
   }
 
-  /** The duties of a driver, in their order. Returns whether there may be more to do. */
-  #perform(ready: Ready): boolean {
+  /**
+   * The duties of a driver, in their order, which is that in which others wait. A leader's clients wait for what is
+   * committed, its followers have been sent what is new, and its own disk is one of three: so it answers before it
+   * writes. A follower's leader waits for its disk, and nobody for what it applies: so it writes and says so first.
+   * Returns whether there may be more to do.
+   */
+  #perform(): boolean {
+    const first = this.#begin();
+    const { isLeader } = this.#raft;
+    if (isLeader) {
+      this.#finish(first);
+      this.#output.answered?.();
+    }
+    const readies = [first];
+    while (this.#write()) readies.push(this.#begin());
+    for (const ready of isLeader ? readies.slice(1) : readies) this.#finish(ready);
+    return readies.some(({ committed, chunksToStore }) => committed.length > 0 || chunksToStore.length > 0);
+  }
+
+  /** Sends what may be sent, and puts what is to be durable behind what is. */
+  #begin(): Ready {
+    const ready = this.#raft.ready();
     this.#requireSoundState(ready);
     for (const { to, message } of ready.messages) this.#output.send(to, message);
     if (ready.persist !== undefined) this.#batches.push(ready.persist);
-    const hasWritten = this.#write();
+    return ready;
+  }
+
+  /** Applies what is committed, answers, and all else that nobody waits for at a disk. */
+  #finish(ready: Ready): void {
     for (const accepted of ready.accepted) this.#requests.accepted(accepted, this.#nowMs);
     this.#applyAll(ready.committed);
     for (const token of ready.reads) this.#requests.readable(token);
@@ -231,7 +257,6 @@ export class Replica<Asker = string> {
     this.#sendChunks(ready);
     for (const chunk of ready.chunksToStore) this.#storeChunk(chunk);
     for (const event of ready.events) this.#tell(event);
-    return hasWritten || ready.committed.length > 0 || ready.chunksToStore.length > 0;
   }
 
   /** Before anything is sent or answered: what this node holds is not to be seen by anyone. */

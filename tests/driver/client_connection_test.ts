@@ -11,6 +11,11 @@ function connectionOn(pair: SocketPair): ClientConnection {
   return new ClientConnection("client-connection-1", pair.near, () => performance.now());
 }
 
+/** As the listener does it: what is answered in one turn leaves after it. */
+function answer(client: ClientConnection, id: string, responses: Iterable<ClientResponse>): void {
+  if (client.answer(id, responses)) queueMicrotask(() => void client.write());
+}
+
 function pong(node: number): ClientResponse {
   return { type: "PingResponse", node, role: "leader", leader: 1 };
 }
@@ -37,14 +42,31 @@ function pongsIn(bytes: Uint8Array): string[] {
   return seen;
 }
 
-testOnLoopback("ClientConnection.answer() writes the frames of all answers", async () => {
+testOnLoopback(
+  "ClientConnection.write() sends what was answered at once, and what follows by itself",
+  async () => {
+    using pair = await SocketPair.open();
+    const client = connectionOn(pair);
+    for (let i = 0; i < 3; i++) client.expectAnswer();
+    assertEquals(client.answer("a", [pong(1)]), true);
+    assertEquals(client.answer("b", [pong(2)]), false, "it is to be written already");
+    const writing = client.write();
+    assertEquals(client.answer("c", [pong(3)]), false, "it is being written");
+    await writing;
+    await client.answered();
+    pair.near.close();
+    assertEquals(pongsIn(await readToEnd(pair.far)), ["a: 1", "b: 2", "c: 3"]);
+  },
+);
+
+testOnLoopback("ClientConnection writes the frames of all answers", async () => {
   using pair = await SocketPair.open();
   const client = connectionOn(pair);
   for (let i = 0; i < 3; i++) client.expectAnswer();
-  client.answer("a", [pong(1), pong(2)]);
-  client.answer("b", [].values());
-  client.answer("c", [pong(3)].values());
-  client.answer("d", [pong(4)]);
+  answer(client, "a", [pong(1), pong(2)]);
+  answer(client, "b", [].values());
+  answer(client, "c", [pong(3)].values());
+  answer(client, "d", [pong(4)]);
   await client.answered();
   pair.near.close();
   assertEquals(pongsIn(await readToEnd(pair.far)).sort(), ["a: 1", "a: 2", "c: 3", "d: 4"]);
@@ -55,7 +77,7 @@ testOnLoopback("ClientConnection makes no frames before there is room for them, 
   const client = connectionOn(pair);
   const made = { count: 0 };
   client.expectAnswer();
-  client.answer("a", flood(made));
+  answer(client, "a", flood(made));
   await pause(50);
   const madeUnread = made.count;
   assertEquals(
@@ -78,11 +100,11 @@ testOnLoopback("ClientConnection.drained() and answered() wait for what they say
   client.expectAnswer();
   client.expectAnswer();
   const answered = client.answered().then(() => log.push("answered"));
-  client.answer("b", [pong(1)]);
+  answer(client, "b", [pong(1)]);
   await client.drained().then(() => log.push("drained"));
   await pause(5);
   assertEquals(log, ["drained"], "one request is unanswered yet");
-  client.answer("b", [pong(2)]);
+  answer(client, "b", [pong(2)]);
   await answered;
   assertEquals(log, ["drained", "answered"]);
   await client.answered(); // and at once from then on
@@ -100,7 +122,7 @@ testOnLoopback(
     const room = client.roomForMore()?.then(() => hasRoom = true);
     await pause(5);
     assertEquals(hasRoom, false);
-    client.answer("b", [pong(1)]);
+    answer(client, "b", [pong(1)]);
     await room;
     assertEquals([hasRoom, client.roomForMore()], [true, undefined]);
     await client.drained();
@@ -113,14 +135,14 @@ testOnLoopback("ClientConnection.abandon() ends all waiting, also in the middle 
   const made = { count: 0 };
   for (let i = 0; i < MAX_IN_FLIGHT; i++) client.expectAnswer();
   const waits = [client.roomForMore(), client.answered()];
-  client.answer("a", flood(made));
+  answer(client, "a", flood(made));
   waits.push(client.drained());
   await pause(20);
   client.abandon();
   pair.near.close();
   await Promise.all(waits);
   const madeThen = made.count;
-  client.answer("b", [pong(1)]);
+  answer(client, "b", [pong(1)]);
   await pause(5);
   assertEquals(made.count, madeThen, "nothing more is made for a client that has gone");
   assertEquals([client.roomForMore(), await client.answered(), await client.drained()], [
@@ -136,7 +158,7 @@ testOnLoopback(
     using pair = await SocketPair.open();
     const client = connectionOn(pair);
     client.expectAnswer();
-    client.answer("a", flood({ count: 0 }));
+    answer(client, "a", flood({ count: 0 }));
     await pause(20);
     pair.far.close(); // with unread bytes: a reset
     await client.answered();
