@@ -71,3 +71,35 @@ Deno.test("explain counts the writes that gather", () => {
   const answer = fixture.ask("e", { type: "ExplainRequest" });
   assertEquals(answer?.type === "ExplainResponse" && answer.waitingWrites, 4);
 });
+
+/** What was done with a batch and its disk, in order. */
+function steps(fixture: Fixture): string[] {
+  return fixture.did.filter((what) => /^(send Append|append|sync|apply|answer)/.test(what));
+}
+
+Deno.test("a leader answers what is committed before it writes what is new, and after it has sent that", () => {
+  const fixture = new Fixture([1, 2, 3]);
+  fixture.leadSettled();
+  putEach(fixture, 1, 2);
+  fixture.put("r3", 3);
+  fixture.did.length = 0;
+  fixture.acknowledge(2);
+  assertEquals(steps(fixture), [
+    "send AppendEntriesRequest to 2",
+    "apply 2",
+    "answer r1",
+    "answers leave",
+    "append 4",
+    "sync",
+  ]);
+});
+
+Deno.test("a follower acknowledges what it has written before it applies what is committed", () => {
+  const fixture = new Fixture([1, 2, 3]);
+  const data = new Uint8Array();
+  fixture.receive(2, appendRequest({ term: 1, entries: [{ index: 1, term: 1, kind: "noop", data }] }));
+  fixture.did.length = 0;
+  const entries = [{ index: 2, term: 1, kind: "noop" as const, data }];
+  fixture.receive(2, appendRequest({ term: 1, prevLogIndex: 1, prevLogTerm: 1, leaderCommit: 1, entries }));
+  assertEquals(steps(fixture), ["append 2", "sync", "send AppendEntriesResponse to 2", "apply 1"]);
+});

@@ -49,6 +49,10 @@ export class Fixture {
           this.answers.set(luid, [...responses]);
           this.did.push(`answer ${luid}`);
         },
+        answered: () => {
+          if (this.did.at(-1)?.startsWith("answer ")) this.did.push("answers leave");
+        },
+        applied: (entry) => this.did.push(`apply ${entry.index}`),
         tell: (event) => this.events.push(event),
       },
       0,
