@@ -32,7 +32,10 @@ export const VOTE_SCENARIOS = [
     says: "of two candidates in one term, a voter serves the first",
     source: "Raft §5.2; drafty #1, chelseatroy #21",
   }, (c) => {
-    const silence1 = c.drop((message, from) => message.type === "PreVoteRequest" && from === 1);
+    // Node 3 does not hear in time that node 2 stands: it would yield.
+    const silence1 = c.drop((message, from, to) =>
+      message.type === "PreVoteRequest" && (from === 1 || (from === 2 && to === 3))
+    );
     const likely = c.hold((message) => message.type === "PreVoteResponse");
     const other = c.drop((message, from, to) => message.type === "RequestVoteRequest" && from + to === 5);
     const late = c.hold((message, from) => message.type === "RequestVoteRequest" && from === 3);
@@ -62,7 +65,10 @@ export const VOTE_SCENARIOS = [
     says: "a split vote elects nobody, and chance resolves it",
     source: "Raft §5.2",
   }, (c) => {
-    const silence = c.drop((message, from) => message.type === "PreVoteRequest" && from > 2);
+    // Node 2 does not hear in time that node 1 stands: it would yield.
+    const silence = c.drop((message, from, to) =>
+      message.type === "PreVoteRequest" && (from > 2 || (from === 1 && to === 2))
+    );
     const likely = c.hold((message) => message.type === "PreVoteResponse");
     const split = c.drop((message, from, to) => message.type === "RequestVoteRequest" && to !== from + 2);
     c.until(
@@ -156,7 +162,10 @@ export const VOTE_SCENARIOS = [
     says: "a candidate follows the leader of its own term as soon as it hears from it",
     source: "Raft §5.2; drafty #7",
   }, (c) => {
-    const silence1 = c.drop((message, from) => message.type === "PreVoteRequest" && from === 1);
+    // Node 3 does not hear in time that node 2 stands: it would yield.
+    const silence1 = c.drop((message, from, to) =>
+      message.type === "PreVoteRequest" && (from === 1 || (from === 2 && to === 3))
+    );
     const likely = c.hold((message) => message.type === "PreVoteResponse");
     const others = c.drop((message, from) => message.type === "RequestVoteRequest" && from === 3);
     c.cut(2, 3);
