@@ -102,6 +102,12 @@ export class Caller {
       // Others look for the leader already: what they find is this request's first attempt.
       if (outcome === undefined && isForLeader && this.#search.isUnderWay) {
         await this.#search.pause(progress, 0, deadlineMs - this.#platform.now());
+        const leftMs = deadlineMs - this.#platform.now();
+        // They have given up, and it is too late to begin.
+        const isLate = this.#search.leader === undefined && leftMs < LAST_ATTEMPT_MS;
+        if (isLate && this.#troubles.isKnownSince(deadlineMs - this.#options.timeoutMs)) {
+          await this.#search.sleep(leftMs);
+        }
         server = this.#search.leader ?? server;
       }
       for (;;) {
@@ -109,8 +115,7 @@ export class Caller {
         outcome ??= await this.#attempt(server, request, leftMs());
         const attempt = attemptOf(request, outcome);
         const decision = progress.after(server, attempt);
-        const cutShort = attempt.kind === "unanswered" && this.#platform.now() >= deadlineMs;
-        this.#troubles.note(nameOf(server), attempt, cutShort);
+        this.#noteTrouble(server, attempt, deadlineMs);
         this.#learn(server, attempt, isForLeader && decision.kind === "done");
         switch (decision.kind) {
           case "done":
@@ -159,13 +164,24 @@ export class Caller {
         : new ClientClosedError("the client was closed");
     }
     const leftMs = deadlineMs - this.#clock.now();
-    if (leftMs <= 0) throw this.#troubles.timedOut(this.#options.timeoutMs, mayHaveTakenEffect);
+    if (leftMs <= 0) {
+      const { timeoutMs } = this.#options;
+      throw this.#troubles.timedOut(timeoutMs, deadlineMs - timeoutMs, mayHaveTakenEffect);
+    }
     return leftMs;
   }
 
   #pause(progress: RequestProgress, pauseMs: number, leftMs: number, isForLeader: boolean): Promise<void> {
     const ms = leftMs - pauseMs < LAST_ATTEMPT_MS ? leftMs : pauseMs;
     return isForLeader ? this.#search.pause(progress, ms, leftMs) : this.#search.sleep(ms);
+  }
+
+  /** An attempt that the end of the time cut short says nothing new of a server of which this request has heard. */
+  #noteTrouble(server: ServerAddress, attempt: Attempt, deadlineMs: number): void {
+    const nowMs = this.#platform.now();
+    const isCutShort = attempt.kind === "unanswered" && nowMs >= deadlineMs;
+    const isKnown = this.#troubles.isKnownSince(deadlineMs - this.#options.timeoutMs, nameOf(server));
+    if (!isCutShort || !isKnown) this.#troubles.note(nameOf(server), attempt, nowMs);
   }
 
   #learn(server: ServerAddress, attempt: Attempt, isFromLeader: boolean): void {

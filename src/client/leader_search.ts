@@ -57,7 +57,8 @@ export class LeaderSearch {
         this.#wakers.delete(wake);
         resolve();
       };
-      const cancel = this.#platform.after(Math.max(0, ms), wake);
+      // Timers count whole milliseconds: one that is a fraction early would find some time left, and use it.
+      const cancel = this.#platform.after(Math.ceil(Math.max(0, ms)), wake);
       this.#wakers.add(wake);
     });
   }

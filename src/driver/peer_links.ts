@@ -2,9 +2,9 @@
  * The links to all other nodes: where each is found, and what is on its way there.
  *
  * A node is where the newest configuration says: this node's own, or that of which the other told in its last message,
- * if it knows a newer one to be committed. For a node that was away may know only where the leader was before it moved: were its answers
- * sent there, it would never be brought up to date. The same holds for a leader that became a member meanwhile. Who is
- * in no configuration that is known here is where it said itself.
+ * if that is newer than what is known here to be committed. For a node that was away may know only where the leader was
+ * before it moved: were its answers sent there, it would never be brought up to date. The same holds for a leader that
+ * became a member meanwhile. Who is in no configuration that is known here is where it said itself.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export interface PeerAddress {
 
 /** What a node says of itself. */
 export interface HeardAddress extends PeerAddress {
-  /** The index of the newest configuration that it knows to be committed, and that has it there; 0 if none does. */
+  /** The index of the configuration that has it there; 0 if none does, or if it does not listen there itself. */
   readonly addressIndex: number;
 }
 

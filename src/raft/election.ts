@@ -87,14 +87,17 @@ export function handlePreVoteRequest(state: ServerState, from: NodeId, request: 
 
 /**
  * Two that stand at the same time would both be told that they can win, and then split the votes: nobody leads for
- * another election timeout. So the one that comes second stops when it hears of the other. That may be in vain, should
- * the other be unable to win; it costs an election timeout then, too.
+ * another election timeout. So the one that comes second stops when it hears of the other. That is in vain where the
+ * other cannot win, because it reaches too few; so nobody yields twice in a row, or those who cannot win
+ * could keep the one that can from leading for as long as they ask.
  */
 function maybeYield(state: ServerState, other: NodeId, { lastLogIndex, lastLogTerm }: LogEnd): void {
   if (state.role.name !== "preCandidate") return;
   const own = state.logEnd;
   const isEqual = lastLogTerm === own.lastLogTerm && lastLogIndex === own.lastLogIndex;
   if (isEqual && state.id < other) return;
+  state.hasYielded = !state.hasYielded;
+  if (!state.hasYielded) return;
   becomeFollower(state, state.currentTerm, 0, `node ${other} stands too, and comes first`);
 }
 

@@ -76,14 +76,13 @@ export class EntryList {
 
   /** Removes all but the first `count`. */
   truncate(count: number): void {
-    while (count < this.#packedCount) {
-      this.#unpacked = this.#blocks.pop()?.unpack() ?? [];
-      // The entries before the first block's first are gone already.
-      if (this.#blocks.length > 0) continue;
-      this.#unpacked = this.#unpacked.slice(this.#dropped);
-      this.#dropped = 0;
+    while (this.#blocks.length > 0 && count < this.#packedCount) {
+      const block = this.#blocks.pop();
+      const dropped = this.#blocks.length === 0 ? this.#dropped : 0;
+      this.#unpacked = block?.unpack(dropped) ?? [];
+      this.#dropped -= dropped;
     }
-    this.#unpacked.length = Math.min(this.#unpacked.length, count - this.#packedCount);
+    this.#unpacked.length = Math.max(0, Math.min(this.#unpacked.length, count - this.#packedCount));
   }
 
   /** Removes the first `count`. */
@@ -94,6 +93,7 @@ export class EntryList {
     // New arrays: to cut the front off the old ones would keep their memory.
     if (goneBlocks > 0) this.#blocks = this.#blocks.slice(goneBlocks);
     this.#dropped = gone - goneBlocks * BLOCK_ENTRIES;
+    this.#blocks[0]?.forget(this.#dropped);
     if (count > fromPacked) this.#unpacked = this.#unpacked.slice(count - fromPacked);
   }
 
@@ -107,6 +107,8 @@ const KINDS = ["noop", "command", "configuration"] as const satisfies readonly E
 /** The numbers of an entry: which piece of memory its data lies in, from where on, how long it is, and its kind. */
 const [MEMORY, OFFSET, LENGTH, KIND] = [0, 1, 2, 3];
 const NUMBERS = 4;
+
+const NO_MEMORY = new ArrayBuffer(0);
 
 /** Entries of consecutive indexes, packed. */
 class Block {
@@ -155,8 +157,15 @@ class Block {
     return this.#numbers[place * NUMBERS + LENGTH] ?? 0;
   }
 
-  unpack(): Entry[] {
-    return Array.from({ length: this.#numbers.length / NUMBERS }, (_, place) => this.entryAt(place))
+  /** Lets go of the memory that only the first `count` entries lie in. Nobody asks for those again. */
+  forget(count: number): void {
+    this.#memories.fill(NO_MEMORY, 0, this.#numbers[count * NUMBERS + MEMORY]);
+  }
+
+  /** The entries from `place` on, as objects. */
+  unpack(place: number): Entry[] {
+    const count = this.#numbers.length / NUMBERS - place;
+    return Array.from({ length: count }, (_, at) => this.entryAt(place + at))
       .filter((entry) => entry !== undefined);
   }
 }

@@ -261,6 +261,15 @@ export function shownAddress({ host, peerPort, clientPort }: MemberAddress): str
   return `${host.includes(":") ? `[${host}]` : host}:${peerPort}:${clientPort}`;
 }
 
+/** Whether whoever listens at `listensAt` hears what is sent to `address` by its peers. */
+export function isHeardAt(address: MemberAddress, listensAt: MemberAddress): boolean {
+  return address.peerPort === listensAt.peerPort &&
+    (address.host === listensAt.host || EVERYWHERE.includes(listensAt.host));
+}
+
+/** The addresses of all interfaces. */
+const EVERYWHERE: readonly string[] = ["0.0.0.0", "::"];
+
 export function isSameAddress(a: MemberAddress, b: MemberAddress): boolean {
   return a.host === b.host && a.peerPort === b.peerPort && a.clientPort === b.clientPort;
 }

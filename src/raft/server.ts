@@ -26,7 +26,7 @@ import type { RaftLog } from "./log.ts";
 import { malformationOf } from "./malformed.ts";
 import type { Progress } from "./progress.ts";
 import type { Role } from "./role.ts";
-import { handleChangeMembers, isSameAddress } from "./membership.ts";
+import { handleChangeMembers, isHeardAt } from "./membership.ts";
 import { flushReads, handleRead, handleReadIndexRequest, handleReadIndexResponse } from "./reads.ts";
 import { memberOf } from "./configurations.ts";
 import {
@@ -205,17 +205,18 @@ export class RaftServer {
 
   /**
    * Where the others are to look for this server, which listens at `listensAt`, and the index of the configuration that
-   * has it there; undefined if none does but that of the beginning. Its newest configuration is believed if it
-   * listens where that says, for it cannot know after a restart how much of its log is committed. Otherwise only what
-   * is known to be committed counts: a configuration that may yet be replaced must not lead anyone astray.
+   * has it there; undefined if none does. Of a place where it listens it is sure, committed or not: it cannot know after
+   * a restart how much of its log is. Of any other it is not, and says so with index 0: it may have been told to move by
+   * an entry that it does not have, and must not lead those astray who do.
    */
   claimedAddress(listensAt: MemberAddress): { address: MemberAddress; index: number } | undefined {
     const { configurations: { newest }, committedConfiguration, id } = this.#state;
-    const inNewest = memberOf(newest, id);
-    const isThere = inNewest !== undefined && isSameAddress(inNewest, listensAt);
-    const { index, members } = isThere ? newest : committedConfiguration;
-    const address = members.find((member) => member.id === id);
-    return index === 0 || address === undefined ? undefined : { address, index };
+    for (const { index, members } of [newest, committedConfiguration]) {
+      const address = members.find((member) => member.id === id);
+      if (address !== undefined && isHeardAt(address, listensAt)) return { address, index };
+    }
+    const address = memberOf(committedConfiguration, id);
+    return committedConfiguration.index === 0 || address === undefined ? undefined : { address, index: 0 };
   }
 
   /** Where a node is found, if this one has known it as a member since its log begins. */

@@ -41,6 +41,8 @@ export class ServerState {
   heardRound = 0;
   /** Who waits to hear that the node to which this one handed over leads. */
   transferTokens: number[] = [];
+  /** Whether it has yielded to another that stood, the last time that one did. */
+  hasYielded = false;
   /** Whether it has been told that this node is no member any more. */
   isRemoved = false;
   /** When this server was last told of nothing committed that its state machine has not applied. */

@@ -24,6 +24,7 @@ export function noteLeader(state: ServerState, leader: NodeId): void {
   if (state.role.name !== "follower") return;
   if (state.role.leader !== leader) state.outbox.tell({ kind: "leader", term: state.currentTerm, leader });
   state.role.leader = leader;
+  state.hasYielded = false;
   endTransfer(state, leader);
   state.role.heardMs = state.nowMs;
   state.resetElectionTimer();

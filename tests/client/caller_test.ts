@@ -49,11 +49,11 @@ class FakeNode extends FakeTime {
     });
   }
 
-  caller(timeoutMs: number): Caller {
+  caller(timeoutMs: number, attemptTimeoutMs = 1_000): Caller {
     return new Caller({
       servers: [{ host: "a", port: 1 }],
       timeoutMs,
-      attemptTimeoutMs: 1_000,
+      attemptTimeoutMs,
       isOneShot: false,
       onRedirect: undefined,
       platform: this,
@@ -87,5 +87,37 @@ Deno.test("Caller that is cut short by the end of the time says what it knows fr
   for (let ms = 0; ms < 1_100; ms++) await node.pass(1);
   await Promise.all([scout, other]);
   assertEquals(node.askedMs.filter((ms) => ms >= 800).length, 1);
+  caller.close();
+});
+
+Deno.test("Caller tells nobody of trouble that was over before the request began", async () => {
+  const node = new FakeNode();
+  node.respond = () => errorResponse("noSpace");
+  const caller = node.caller(500);
+  const full = assertRejects(() => call(caller, PUT), Error, "the disk is full");
+  for (let ms = 0; ms < 600; ms++) await node.pass(1);
+  await full;
+  node.respond = () => undefined;
+  const silent = assertRejects(() => call(caller, GET), Error, "no answer after 0.5 s");
+  for (let ms = 0; ms < 600; ms++) await node.pass(1);
+  await silent;
+  caller.close();
+});
+
+Deno.test("Caller that has waited for others to find the leader does not begin when it is too late", async () => {
+  const node = new FakeNode();
+  const caller = node.caller(1_000);
+  const scout = assertRejects(() => call(caller, GET), Error, "no leader after 1 s");
+  for (let ms = 0; ms < 20; ms++) await node.pass(1);
+  // It gets its time from 20 on, and 20 ms of it are left when the one that looks gives up.
+  const asked = node.askedMs.length;
+  const waiter = assertRejects(() => call(caller, PUT), Error, "no leader after 1 s");
+  for (let ms = 0; ms < 980; ms++) await node.pass(1);
+  await scout;
+  const before = node.askedMs.length;
+  for (let ms = 0; ms < 100; ms++) await node.pass(1);
+  await waiter;
+  assert(before > asked);
+  assertEquals(node.askedMs.length, before);
   caller.close();
 });

@@ -138,6 +138,31 @@ testOnProcesses(
   },
 );
 
+testOnProcesses(
+  "a node that missed its own move is found by one that has it in its log, when the third stays down",
+  async () => {
+    await withCluster({}, async (cluster) => {
+      using operator = cluster.client();
+      // Some configuration with an index, and a snapshot of node 3 that has it.
+      await operator.put("key", "before");
+      await operator.register(4, cluster.freshAddress(4));
+      await operator.deregister(4);
+      await cluster.waitForEqualApplied();
+      using third = cluster.client({ servers: cluster.servers.slice(2) });
+      await third.snapshot();
+      await cluster.node(3).terminate();
+      const address = cluster.freshAddress(3);
+      await operator.move(3, address);
+      await operator.put("key", "after");
+      await Promise.all([1, 2].map((id) => cluster.waitUntilFollows(id)));
+      await cluster.terminateAll();
+      await cluster.node(1).start();
+      await cluster.place(address, ["--listen", placeOf(address)]).start();
+      assertEquals(decoder.decode(await operator.get("key")), "after");
+    });
+  },
+);
+
 testOnProcesses(`a follower that was paused for ${PARTITION_MS} ms causes no election`, () =>
   withoutElection(
     false,

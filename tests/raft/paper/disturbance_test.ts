@@ -134,6 +134,26 @@ Deno.test("a pre-candidate yields to another that comes first: a better log, or 
   }
 });
 
+Deno.test("nobody yields twice in a row, or one that cannot win could keep another from it for ever", () => {
+  const server = new TestServer(2, VOTERS, { hardState: { currentTerm: 3, votedFor: 0 } });
+  const stands = () => {
+    server.waitForWake();
+    server.settle();
+    server.receiveDurably(1, preVoteRequest(server.view.currentTerm + 1));
+    return server.view.role;
+  };
+  assertEquals([stands(), stands(), stands(), stands()], [
+    "follower",
+    "preCandidate",
+    "follower",
+    "preCandidate",
+  ]);
+  assertEquals(stands(), "follower");
+  // A leader was found: the next election begins anew.
+  server.receiveDurably(1, appendRequest({ term: 4 }));
+  assertEquals([stands(), stands()], ["follower", "preCandidate"]);
+});
+
 Deno.test("thesis §9.6 a pre-candidate that hears from the leader of its term follows it", () => {
   const server = new TestServer(1, VOTERS, { hardState: { currentTerm: 3, votedFor: 0 } });
   server.waitForWake();
