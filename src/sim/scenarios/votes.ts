@@ -89,6 +89,22 @@ export const VOTE_SCENARIOS = [
     c.put("x", "1");
   }),
 
+  scenario("second-yields", {
+    nodes: 3,
+    says: "of nodes that stand at the same time all but one yield, and no votes are split",
+    source: "Raft §5.2; thesis §9.6",
+  }, (c) => {
+    const asked = c.hold((message) => message.type === "PreVoteRequest");
+    const standing = () => c.nodes.filter((node) => c.view(node)?.role === "preCandidate");
+    c.until("two stand", () => standing().length >= 2);
+    const [first] = standing();
+    asked.release();
+    c.until("one leads", () => c.leader !== 0);
+    c.expectSame("the leader", c.leader, first);
+    c.expectSame("the term", c.term(first ?? 0), 1);
+    c.put("x", "1");
+  }),
+
   scenario("half-cluster", {
     nodes: 4,
     says: "two of four neither elect nor commit",
