@@ -56,12 +56,7 @@ export class Membership {
   /** Whether all voters, and learners that may become voters, leave a sound majority if `without` is not counted. */
   isSound(without: readonly NodeId[]): boolean {
     const sound = this.#world.undamaged.filter((node) => !without.includes(node) && node !== this.#moving);
-    return this.#world.configurationsInPlay().every(({ members }) => {
-      const voters = members.filter(({ role }) => role === "voter").map(({ id }) => id);
-      return [voters, members.map(({ id }) => id)].every((ids) =>
-        ids.filter((id) => sound.includes(id)).length > ids.length / 2
-      );
-    });
+    return isMajority(sound, this.#world.configurationsInPlay());
   }
 
   /** Whether something is under way of which it is not known yet which configurations will come of it. */
@@ -122,4 +117,13 @@ export class Membership {
       Infinity,
     );
   }
+}
+
+/** Whether nodes are a majority of all configurations: of the voters, and also once its learners have become voters. */
+export function isMajority(nodes: readonly NodeId[], configurations: readonly Configuration[]): boolean {
+  return configurations.every(({ members }) =>
+    [members.filter(({ role }) => role === "voter"), members].every((each) =>
+      each.filter(({ id }) => nodes.includes(id)).length > each.length / 2
+    )
+  );
 }

@@ -8,7 +8,7 @@ import type { NodeId } from "../raft/mod.ts";
 import { type Action, planOf } from "./actions.ts";
 import type { InvariantName } from "./invariants.ts";
 import { checkLinearizability, describeViolation } from "./linearizability.ts";
-import { votersIn } from "./committed_members.ts";
+import { isMajority } from "./membership.ts";
 import type { Mutant } from "./mutant.ts";
 import { Random } from "./random.ts";
 import { type Settings, settingsOf, type SettingsOverride } from "./settings.ts";
@@ -142,11 +142,7 @@ function coreOf(world: World, random: Random): NodeId[] {
   );
   // What is under way may need any of them.
   if (random.chance(0.3) || world.membership.isChanging) return members;
-  const isEnough = (nodes: readonly NodeId[]) =>
-    inPlay.every((one) => {
-      const voters = votersIn(one);
-      return voters.filter((voter) => nodes.includes(voter)).length > voters.length / 2;
-    });
+  const isEnough = (nodes: readonly NodeId[]) => isMajority(nodes, inPlay);
   let core = world.undamaged.filter((node) => members.includes(node) && node !== world.membership.moving);
   for (const node of random.shuffled(core)) {
     const without = core.filter((other) => other !== node);
