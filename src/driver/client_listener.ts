@@ -16,7 +16,7 @@ import { ClientConnection } from "./client_connection.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import type { TroubleLog } from "./log_sink.ts";
 import { luidOf, type LuidSource } from "./luids.ts";
-import { closeQuietly, isSocketError, ReadMemory, readPackets } from "./sockets.ts";
+import { closeQuietly, isSocketError, readPackets } from "./sockets.ts";
 
 const MAX_CONNECTIONS = 1_024;
 const FRAME_LIMIT_MS = 5_000;
@@ -65,7 +65,6 @@ export class ClientListener {
   /** What all requests take that are not answered yet. */
   #pendingBytes = 0;
   #onRoom: (() => void)[] = [];
-  readonly #memory = new ReadMemory();
   /** Who was given answers in this turn that have not left. */
   readonly #toWrite: ClientConnection[] = [];
   readonly #accepting: Promise<void>;
@@ -125,8 +124,8 @@ export class ClientListener {
     try {
       connection.setNoDelay(true);
       const reader = new PacketReader({ families: ["request"] });
-      // A request is done with when it is answered: its command is encoded into memory of its own.
-      const keep = (bytes: Uint8Array) => this.#memory.copy(bytes);
+      // What is to be kept of a request, the replica has copied when it has taken it: the next read may overwrite it.
+      const keep = (bytes: Uint8Array) => bytes;
       await readPackets(connection, reader, (packet) => this.#take(client, packet), client, keep);
       await client.answered(); // "one request and close" may half-close before the answer
     } catch (error) {

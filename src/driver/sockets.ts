@@ -8,8 +8,6 @@ import { type Packet, PacketReader } from "../../packraft/mod.ts";
 /** What a connection reads into at first, and at most: one that has filled its buffer gets one of twice the size. */
 const FIRST_READ_BYTES = 16 * 1024;
 const MAX_READ_BYTES = 256 * 1024;
-/** What was read is kept in pieces of memory of this size. */
-const CHUNK_BYTES = 256 * 1024;
 
 /**
  * Writes all of `bytes`: one write may take less. `progressed` is called whenever the other side has taken some:
@@ -27,30 +25,8 @@ export async function writeAll(
 }
 
 /**
- * Memory for what is read, in large pieces that many connections share: for what is soon done with, since a piece lives
- * as long as anything in it. A piece of its own for each read would cost more
- * than reading: memory outside of the heap is slow to get, and counts for the garbage collector as if it were scarce.
- */
-export class ReadMemory {
-  #chunk = new Uint8Array(0);
-  #used = 0;
-
-  /** A copy that is never written to again: what packets carry shares its memory. */
-  copy(bytes: Uint8Array): Uint8Array {
-    if (this.#used + bytes.length > this.#chunk.length) {
-      this.#chunk = new Uint8Array(Math.max(CHUNK_BYTES, bytes.length));
-      this.#used = 0;
-    }
-    const start = this.#used;
-    this.#used += bytes.length;
-    this.#chunk.set(bytes, start);
-    return this.#chunk.subarray(start, this.#used);
-  }
-}
-
-/**
- * Reads packets until the other side closes. `keep` copies what was read to where it is never written to again: what
- * packets carry shares that memory. Throws `PackraftError` for what is no packet, and socket errors.
+ * Reads packets until the other side closes. What packets carry shares the memory that `keep` gives back for what was
+ * read: a copy that is theirs, or the same, which the next read overwrites when all of them have been taken. Throws `PackraftError` for what is no packet, and socket errors.
  */
 export async function readPackets(
   connection: Deno.Conn,

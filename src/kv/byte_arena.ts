@@ -14,6 +14,13 @@ export class ByteArena {
   #buffer = new Uint8Array();
   #used = 0;
 
+  /** A copy of bytes. */
+  copy(bytes: Uint8Array): Uint8Array {
+    const copy = this.take(bytes.length);
+    copy.set(bytes);
+    return copy;
+  }
+
   /** Room for `sizeBytes`, which is nobody else's; zeroed. */
   take(sizeBytes: number): Uint8Array {
     if (sizeBytes > MAX_SHARED_BYTES) return new Uint8Array(sizeBytes);

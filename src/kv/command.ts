@@ -71,9 +71,7 @@ export class CommandEncoder {
     const writer = this.#writer;
     writer.reset();
     COMMAND.write(writer, command);
-    const encoded = this.#arena.take(writer.length);
-    encoded.set(writer.view());
-    return encoded;
+    return this.#arena.copy(writer.view());
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { ByteArena } from "./byte_arena.ts";
 export {
   type Command,
   CommandEncoder,

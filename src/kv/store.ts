@@ -120,9 +120,7 @@ export class Store {
   get(key: Uint8Array): Uint8Array | undefined {
     const value = this.#pairs.get(key);
     if (value === undefined) return undefined;
-    const copy = this.#copies.take(value.length);
-    copy.set(value);
-    return copy;
+    return this.#copies.copy(value);
   }
 
   /**

@@ -184,7 +184,10 @@ export class Replica<Asker = string> {
     this.#raft.step({ kind: "message", from, message });
   }
 
-  /** A client's request, to be answered through {@linkcode ReplicaOutput.answer}. */
+  /**
+   * A client's request, to be answered through {@linkcode ReplicaOutput.answer}. What is to be kept of it is copied
+   * before this returns.
+   */
   request(asker: Asker, request: ClientRequest): void {
     this.#requests.take(asker, request);
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ClientRequest, ClientRequestOf, ClientResponse, Entry } from "../../packraft/mod.ts";
-import { CommandEncoder, commandOf, type Store, type WriteResult } from "../kv/mod.ts";
+import { ByteArena, CommandEncoder, commandOf, type Store, type WriteResult } from "../kv/mod.ts";
 import type { Accepted, MemberChange, RaftEvent, RaftServer, Refused, Transferred } from "../raft/mod.ts";
 import { explanationOf } from "./explanation.ts";
 import {
@@ -49,10 +49,13 @@ type ForServer = Exclude<
   { readonly type: "PingRequest" | "StatusRequest" | "SnapshotRequest" | "ExplainRequest" }
 >;
 
-/** A request that the server knows by its token. */
+/** What is read when the server says that it may be. */
+type Question = Exclude<ForServer, { readonly type: "PutRequest" | "DeleteRequest" }>;
+
+/** A request that the server knows by its token; a write is in its command already. */
 interface Asked<Asker> {
   readonly asker: Asker;
-  readonly request: ForServer;
+  readonly question: Question | undefined;
 }
 
 export class Requests<Asker> {
@@ -62,6 +65,8 @@ export class Requests<Asker> {
   readonly #asked = new Map<number, Asked<Asker>>();
   readonly #writes = new WaitingWrites<Asker>();
   readonly #encoder = new CommandEncoder();
+  /** Of reads that wait: what came with a request is overwritten by the next. */
+  readonly #keys = new ByteArena();
   readonly #handingOver = new Map<number, (failure: string | undefined) => void>();
   /** Why this node has its role, and since when. */
   #roleReason = "it has just started";
@@ -80,7 +85,7 @@ export class Requests<Asker> {
     this.#roleSinceMs = nowMs;
   }
 
-  /** A request of a client, to be answered to the same asker. */
+  /** A request of a client, to be answered to the same asker. Its bytes may be written to after this call. */
   take(asker: Asker, request: ClientRequest): void {
     switch (request.type) {
       case "PingRequest": {
@@ -101,14 +106,19 @@ export class Requests<Asker> {
         }
         return this.#ask(asker, request);
       case "GetRequest":
+        return this.#takeRead(asker, { ...request, key: this.#keys.copy(request.key) });
       case "DataRequest":
-        if (request.mode === "stale") return this.#answerStale(asker, request);
-        return this.#ask(asker, request);
+        return this.#takeRead(asker, request);
       case "MembersRequest":
       case "ChangeMembersRequest":
       case "TransferRequest":
         return this.#ask(asker, request);
     }
+  }
+
+  #takeRead(asker: Asker, request: ClientRequestOf<"GetRequest" | "DataRequest">): void {
+    if (request.mode === "stale") return this.#answerStale(asker, request);
+    this.#ask(asker, request);
   }
 
   handOver(ended: (failure: string | undefined) => void): void {
@@ -181,9 +191,9 @@ export class Requests<Asker> {
 
   readable(token: number): void {
     const asked = this.#forget(token);
-    if (asked === undefined) return;
-    if (asked.request.type === "MembersRequest") this.#answer(asked.asker, this.#members());
-    else this.#answerFromHere(asked.asker, asked.request, () => CURRENT);
+    if (asked?.question === undefined) return;
+    if (asked.question.type === "MembersRequest") this.#answer(asked.asker, this.#members());
+    else this.#answerFromHere(asked.asker, asked.question, () => CURRENT);
   }
 
   /** What the entries up to `index` were for is not known here any more. */
@@ -208,7 +218,8 @@ export class Requests<Asker> {
       return this.#answer(asker, busy(this.#options.maxPending));
     }
     const token = this.#nextToken++;
-    this.#asked.set(token, { asker, request });
+    const isWrite = request.type === "PutRequest" || request.type === "DeleteRequest";
+    this.#asked.set(token, { asker, question: isWrite ? undefined : request });
     switch (request.type) {
       case "PutRequest":
       case "DeleteRequest":

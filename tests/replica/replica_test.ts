@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import type { ClientResponse } from "../../packraft/mod.ts";
+import type { ClientRequest, ClientResponse } from "../../packraft/mod.ts";
 import { Fixture } from "./fixture.ts";
 import { appendRequest } from "./options.ts";
 
@@ -127,4 +127,31 @@ Deno.test("stop() tells those who wait, and refuses whoever comes after", () => 
   const outcomes = ["r1", "r2"].map((luid) => fixture.answers.get(luid)?.[0])
     .map((answer) => answer?.type === "ErrorResponse" && `${answer.code} ${answer.outcome}`);
   assertEquals(outcomes, ["shuttingDown unknown", "shuttingDown notDone"]);
+});
+
+Deno.test("request() keeps nothing of the bytes that it is given: they may be overwritten when it returns", () => {
+  const fixture = new Fixture([1, 2, 3]);
+  fixture.leadSettled();
+  const value = "v".repeat(10_000); // read when there is room for it, if it is read at once
+  const memory = new Uint8Array(20_000);
+  const bytes = (text: string, offset: number) => {
+    const { written } = encoder.encodeInto(text, memory.subarray(offset));
+    return memory.subarray(offset, offset + written);
+  };
+  const ask = (luid: string, request: ClientRequest) => {
+    fixture.replica.request(luid, request);
+    memory.fill(0xee);
+  };
+  const session = { clientId: memory.subarray(0, 16), sequence: 1, answeredUpTo: 0 };
+  ask("put", { type: "PutRequest", ...session, key: bytes("key", 16), value: bytes(value, 100) });
+  fixture.replica.flush();
+  fixture.acknowledge(2);
+  ask("get", { type: "GetRequest", key: bytes("key", 0), mode: "leader" });
+  ask("stale", { type: "GetRequest", key: bytes("key", 0), mode: "stale" });
+  fixture.replica.flush();
+  fixture.acknowledge(2);
+  for (const luid of ["get", "stale"]) {
+    const [answer] = fixture.answers.get(luid) ?? [];
+    assertEquals(answer?.type === "GetResponse" && answer.value, encoder.encode(value));
+  }
 });
