@@ -143,7 +143,7 @@ function coreOf(world: World, random: Random): NodeId[] {
   // What is under way may need any of them.
   if (random.chance(0.3) || world.membership.isChanging) return members;
   const isEnough = (nodes: readonly NodeId[]) => isMajority(nodes, inPlay);
-  let core = world.undamaged.filter((node) => members.includes(node) && node !== world.membership.moving);
+  let core = world.independent.filter((node) => members.includes(node) && node !== world.membership.moving);
   for (const node of random.shuffled(core)) {
     const without = core.filter((other) => other !== node);
     if (isEnough(without) && random.chance(0.7)) core = without;

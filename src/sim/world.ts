@@ -87,6 +87,8 @@ export class World implements MachineWorld, ClientWorld, MembershipWorld {
   readonly #restartRandom: Random;
   readonly #asked = new Map<string, Asked>();
   readonly #damaged = new Set<NodeId>();
+  /** Nodes that were registered, and have not been seen since to remember what they promised. */
+  readonly #joining = new Set<NodeId>();
   /** Nodes that have been seen to take part. */
   readonly #begun = new Set<NodeId>();
   /** How many events until the next look at how long they took. */
@@ -238,12 +240,21 @@ export class World implements MachineWorld, ClientWorld, MembershipWorld {
     for (const node of this.nodes) {
       if (!this.machine(node).view()?.mayVote) continue;
       this.#damaged.delete(node);
+      this.#joining.delete(node);
       this.#begun.add(node);
     }
     return this.nodes.filter((node) => {
       const { state } = this.machine(node);
       return !this.#damaged.has(node) && (state === "up" || state === "down");
     });
+  }
+
+  /**
+   * Of those the ones that need nobody but a majority. One that was registered with an empty disk, and has not been seen to
+   * begin, may have been taken in and lost power before it knew: then it needs an answer of all.
+   */
+  get independent(): NodeId[] {
+    return this.undamaged.filter((node) => !this.#joining.has(node));
   }
 
   /** Ends all faults for these nodes, starts them, and takes the others down for good. */
@@ -294,6 +305,7 @@ export class World implements MachineWorld, ClientWorld, MembershipWorld {
 
   forgive(node: NodeId): void {
     this.#damaged.delete(node);
+    this.#joining.add(node);
     this.checker.forgive(node);
   }
 
