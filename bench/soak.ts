@@ -11,6 +11,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { DraftyClient } from "../src/client/mod.ts";
 import { TestCluster } from "../tests/chaos/cluster.ts";
+import { sleep } from "../tests/chaos/waiting.ts";
 import { memoryBytes } from "./recovery_cluster.ts";
 import { withCluster } from "./suite/cluster_load.ts";
 
@@ -54,7 +55,7 @@ async function soak(cluster: TestCluster): Promise<Sample[]> {
       void client.put(key, VALUE).then(() => counts.writes++, () => counts.errors++);
       void client.get(key).catch(() => counts.errors++);
     }
-    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    await sleep(TICK_MS);
   }
   return samples;
 }

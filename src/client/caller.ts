@@ -105,7 +105,7 @@ export class Caller {
         const leftMs = deadlineMs - this.#platform.now();
         // They have given up, and it is too late to begin.
         const isLate = this.#search.leader === undefined && leftMs < LAST_ATTEMPT_MS;
-        if (isLate && this.#troubles.isKnownSince(deadlineMs - this.#options.timeoutMs)) {
+        if (isLate && this.#troubles.isKnownSince(this.#beganMs(deadlineMs))) {
           await this.#search.sleep(leftMs);
         }
         server = this.#search.leader ?? server;
@@ -165,12 +165,17 @@ export class Caller {
     }
     const leftMs = deadlineMs - this.#clock.now();
     if (leftMs <= 0) {
-      const { timeoutMs } = this.#options;
-      throw this.#troubles.timedOut(timeoutMs, deadlineMs - timeoutMs, mayHaveTakenEffect);
+      throw this.#troubles.timedOut(this.#options.timeoutMs, this.#beganMs(deadlineMs), mayHaveTakenEffect);
     }
     return leftMs;
   }
 
+  /** When the request began that has to be over at `deadlineMs`. */
+  #beganMs(deadlineMs: number): number {
+    return deadlineMs - this.#options.timeoutMs;
+  }
+
+  /** Waits before the next attempt; to the end, where that would begin too late. */
   #pause(progress: RequestProgress, pauseMs: number, leftMs: number, isForLeader: boolean): Promise<void> {
     const ms = leftMs - pauseMs < LAST_ATTEMPT_MS ? leftMs : pauseMs;
     return isForLeader ? this.#search.pause(progress, ms, leftMs) : this.#search.sleep(ms);
@@ -180,7 +185,7 @@ export class Caller {
   #noteTrouble(server: ServerAddress, attempt: Attempt, deadlineMs: number): void {
     const nowMs = this.#platform.now();
     const isCutShort = attempt.kind === "unanswered" && nowMs >= deadlineMs;
-    const isKnown = this.#troubles.isKnownSince(deadlineMs - this.#options.timeoutMs, nameOf(server));
+    const isKnown = this.#troubles.isKnownSince(this.#beganMs(deadlineMs), nameOf(server));
     if (!isCutShort || !isKnown) this.#troubles.note(nameOf(server), attempt, nowMs);
   }
 

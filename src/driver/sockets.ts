@@ -26,7 +26,8 @@ export async function writeAll(
 
 /**
  * Reads packets until the other side closes. What packets carry shares the memory that `keep` gives back for what was
- * read: a copy that is theirs, or the same, which the next read overwrites when all of them have been taken. Throws `PackraftError` for what is no packet, and socket errors.
+ * read: a copy that is theirs, or the same, which the next read overwrites when all of them have been taken. Throws
+ * `PackraftError` for what is no packet, and socket errors.
  */
 export async function readPackets(
   connection: Deno.Conn,

@@ -211,9 +211,11 @@ export class RaftServer {
    */
   claimedAddress(listensAt: MemberAddress): { address: MemberAddress; index: number } | undefined {
     const { configurations: { newest }, committedConfiguration, id } = this.#state;
-    for (const { index, members } of [newest, committedConfiguration]) {
-      const address = members.find((member) => member.id === id);
-      if (address !== undefined && isHeardAt(address, listensAt)) return { address, index };
+    for (const configuration of [newest, committedConfiguration]) {
+      const address = memberOf(configuration, id);
+      if (address !== undefined && isHeardAt(address, listensAt)) {
+        return { address, index: configuration.index };
+      }
     }
     const address = memberOf(committedConfiguration, id);
     return committedConfiguration.index === 0 || address === undefined ? undefined : { address, index: 0 };

@@ -116,11 +116,6 @@ export class Requests<Asker> {
     }
   }
 
-  #takeRead(asker: Asker, request: ClientRequestOf<"GetRequest" | "DataRequest">): void {
-    if (request.mode === "stale") return this.#answerStale(asker, request);
-    this.#ask(asker, request);
-  }
-
   handOver(ended: (failure: string | undefined) => void): void {
     if (this.#raft.view().role !== "leader") return ended(undefined);
     const token = this.#nextToken++;
@@ -211,6 +206,11 @@ export class Requests<Asker> {
   }
 
   // -------------------------------------------------------------------------------------------- within
+
+  #takeRead(asker: Asker, request: ClientRequestOf<"GetRequest" | "DataRequest">): void {
+    if (request.mode === "stale") return this.#answerStale(asker, request);
+    this.#ask(asker, request);
+  }
 
   #ask(asker: Asker, request: ForServer): void {
     if (this.#isStopping) return this.#answer(asker, shuttingDown("notDone"));

@@ -6,7 +6,7 @@
 import type { ClientResponse } from "../../packraft/mod.ts";
 import type { Store } from "../kv/mod.ts";
 import type { LogPosition, NodeId } from "../raft/mod.ts";
-import type { DurableStorage } from "../storage/durable_storage.ts";
+import type { DurableStorage, SnapshotInfo } from "../storage/durable_storage.ts";
 import type { ReplicaEvent } from "./events.ts";
 import { nothingYet, snapshotFailed } from "./responses.ts";
 import { SnapshotTaking } from "./snapshot_taking.ts";
@@ -40,11 +40,10 @@ export class SnapshotWork<Asker> {
 
   /** A client wants one now. */
   request(asker: Asker, nowMs: number): void {
-    const { storage: { snapshot }, store: { lastApplied }, answer, node } = this.#options;
+    const { storage: { snapshot }, store: { lastApplied }, answer } = this.#options;
     if (lastApplied === 0) return answer(asker, nothingYet());
     if (snapshot?.index === lastApplied) {
-      const { index, totalBytes } = snapshot;
-      return answer(asker, { type: "SnapshotResponse", node, index, totalBytes });
+      return answer(asker, this.#responseOf(snapshot));
     }
     this.#askers.push(asker);
     if (!this.#taking.isUnderWay) this.#begin(nowMs);
@@ -67,7 +66,7 @@ export class SnapshotWork<Asker> {
       case "taken": {
         const { index, totalBytes } = result.info;
         this.#options.tell({ kind: "snapshotTaken", index, totalBytes });
-        this.#answerAll({ type: "SnapshotResponse", node: this.#options.node, index, totalBytes });
+        this.#answerAll(this.#responseOf(result.info));
         return result.info;
       }
     }
@@ -85,10 +84,8 @@ export class SnapshotWork<Asker> {
    */
   noteInstalled(): void {
     this.#taking.noteInstalled();
-    const { node, storage: { snapshot } } = this.#options;
-    if (snapshot === undefined) return;
-    const { index, totalBytes } = snapshot;
-    this.#answerAll({ type: "SnapshotResponse", node, index, totalBytes });
+    const { snapshot } = this.#options.storage;
+    if (snapshot !== undefined) this.#answerAll(this.#responseOf(snapshot));
   }
 
   #begin(nowMs: number): void {
@@ -102,6 +99,10 @@ export class SnapshotWork<Asker> {
   #fail(reason: string): void {
     this.#options.tell({ kind: "snapshotFailed", reason });
     this.#answerAll(snapshotFailed(reason));
+  }
+
+  #responseOf({ index, totalBytes }: SnapshotInfo): ClientResponse {
+    return { type: "SnapshotResponse", node: this.#options.node, index, totalBytes };
   }
 
   #answerAll(response: ClientResponse): void {
